@@ -1,0 +1,117 @@
+"""POP3 without I/O: a client state machine that turns commands into octets and octets into events."""
+
+from __future__ import annotations
+
+from pop3core import sasl
+from pop3core._commands import (
+    Apop,
+    Auth,
+    Capa,
+    Command,
+    Dele,
+    Lang,
+    List,
+    Noop,
+    Pass,
+    Quit,
+    Raw,
+    Retr,
+    Rset,
+    Stat,
+    Stls,
+    Top,
+    Uidl,
+    User,
+    Utf8,
+)
+from pop3core._connection import Connection
+from pop3core._errors import (
+    LimitExceeded,
+    LocalProtocolError,
+    POP3Error,
+    ProtocolError,
+    RemoteProtocolError,
+    StartTlsInjection,
+    TruncatedResponse,
+    UnsolicitedResponse,
+)
+from pop3core._events import (
+    BodyChunk,
+    BodyEnd,
+    ConnectionClosed,
+    Continuation,
+    Event,
+    Greeting,
+    Reply,
+    StartTls,
+)
+from pop3core._limits import Limits
+
+# RFC 1939 calls what STAT answers a drop listing; here the name Stat is the command's.
+from pop3core._replies import (
+    Capabilities,
+    Scan,
+    Uid,
+    parse_apop_timestamp,
+    parse_capabilities,
+    parse_list,
+    parse_response_code,
+    parse_stat,
+    parse_uidl,
+)
+from pop3core._replies import Stat as DropListing
+from pop3core._state import ALLOWED, TRANSITIONS, State
+
+__all__ = (
+    "ALLOWED",
+    "TRANSITIONS",
+    "Apop",
+    "Auth",
+    "BodyChunk",
+    "BodyEnd",
+    "Capa",
+    "Capabilities",
+    "Command",
+    "Connection",
+    "ConnectionClosed",
+    "Continuation",
+    "Dele",
+    "DropListing",
+    "Event",
+    "Greeting",
+    "Lang",
+    "LimitExceeded",
+    "Limits",
+    "List",
+    "LocalProtocolError",
+    "Noop",
+    "POP3Error",
+    "Pass",
+    "ProtocolError",
+    "Quit",
+    "Raw",
+    "RemoteProtocolError",
+    "Reply",
+    "Retr",
+    "Rset",
+    "Scan",
+    "StartTls",
+    "StartTlsInjection",
+    "Stat",
+    "State",
+    "Stls",
+    "Top",
+    "TruncatedResponse",
+    "Uid",
+    "Uidl",
+    "UnsolicitedResponse",
+    "User",
+    "Utf8",
+    "parse_apop_timestamp",
+    "parse_capabilities",
+    "parse_list",
+    "parse_response_code",
+    "parse_stat",
+    "parse_uidl",
+    "sasl",
+)

@@ -1,0 +1,52 @@
+"""How much a server may send before it is no longer believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ("Limits",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds for what a server sends; beyond one of them the connection ends with `LimitExceeded`.
+
+    The defaults are far above what real servers need (RFC 1939 allows 512 octets in a status line) and far below
+    what would hurt.
+    """
+
+    status_line: int = 8192
+    """Octets of a greeting or status line, its line end included."""
+
+    challenge: int = 65536
+    """Octets of one SASL challenge line, its line end included."""
+
+    sasl_rounds: int = 16
+    """Challenges in one AUTH exchange."""
+
+    capability_lines: int = 1000
+    """Lines in the answer to CAPA, or in the language listing of LANG."""
+
+    listing_entries: int = 1_000_000
+    """Lines in the answer to LIST or UIDL."""
+
+    listing_line: int = 2048
+    """Octets of one line of a CAPA, LANG, LIST or UIDL answer, its line end included."""
+
+    message: int | None = None
+    """Octets of one message that is streamed; None: no bound, since nothing is kept."""
+
+    message_in_memory: int = 256 << 20
+    """Octets of one message that is collected in memory."""
+
+    unanswered: int = 4096
+    """Octets of command lines that may be written but not answered: what fits the smallest socket buffer, so that
+    a server which stops reading while we write can never block us."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "message":
+                continue
+            if type(value) is not int or value < 1:
+                raise ValueError(f"limit {field.name} must be a whole number above 0, not {value!r}")

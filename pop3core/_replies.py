@@ -1,0 +1,322 @@
+"""What the answers mean: pure functions from octets to values.
+
+Well-formed listings are taken apart in bulk; anything else goes line by line, where a line that cannot be
+understood costs its own entry and never the rest. Sizes are hints: servers round them, count LF as one octet, or
+lie, so nothing is ever allocated or cut by them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from pop3core._errors import RemoteProtocolError
+
+__all__ = (
+    "Capabilities",
+    "Scan",
+    "Stat",
+    "Uid",
+    "decode_text",
+    "excerpt",
+    "parse_apop_timestamp",
+    "parse_capabilities",
+    "parse_list",
+    "parse_response_code",
+    "parse_stat",
+    "parse_status",
+    "parse_uidl",
+)
+
+MAX_NUMBER = 2**31 - 1
+MAX_OCTETS = 2**63 - 1
+MAX_UID = 1024
+
+# Possessive, so that a listing of a million lines costs neither backtracking nor stack.
+_PLAIN_LIST = re.compile(rb"(?:[1-9][0-9]{0,8}+ [0-9]{1,18}+\r\n)*+")
+_PLAIN_UIDL = re.compile(rb"(?:[1-9][0-9]{0,8}+ [!-~]{1,70}+\r\n)*+")
+
+_SIZE_LINE = re.compile(rb"[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,19})(?:[ \t][^\r\n]*)?")
+_UID_LINE = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(.*?))?[ \t]*", re.DOTALL)
+_USABLE_UID = re.compile(rb"[!-~\x80-\xff]{1,%d}" % MAX_UID)
+_STAT = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(-?[0-9]+))?(?:[ \t].*)?")
+_CODE = re.compile(rb"\[([!-.0-\\^-\x7f]+(?:/[!-.0-\\^-\x7f]+)*)\]")
+_TIMESTAMP = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
+
+_Entry = TypeVar("_Entry", "Scan", "Uid")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The answer to STAT: `count` of messages, and their `octets`, None where the server's figure is no number."""
+
+    count: int
+    octets: int | None
+
+
+class Scan(NamedTuple):
+    """A scan listing: the message `number` (from 1, valid in this session) and its size in `octets`, a hint."""
+
+    number: int
+    octets: int
+
+
+class Uid(NamedTuple):
+    """A unique-id listing: the message `number` and its unique-id `uid`.
+
+    A unique-id is opaque octets, given here as Latin-1 so that nothing is lost. It is None where the server's is
+    empty, holds a space or a control octet, or is longer than 1024 octets: such a message cannot be recognised
+    again. Two messages may share a unique-id (RFC 1939 section 7).
+    """
+
+    number: int
+    uid: str | None
+
+
+class Capabilities(Mapping[str, tuple[str, ...]]):
+    """What a server says it can do (RFC 2449): upper-case tag -> its arguments.
+
+    Tags that are not known are kept, arguments of repeated tags are joined in order.
+    """
+
+    __slots__ = ("_tags",)
+
+    def __init__(self, tags: Mapping[str, tuple[str, ...]]) -> None:
+        self._tags = MappingProxyType(dict(tags))
+
+    def __getitem__(self, tag: str) -> tuple[str, ...]:
+        return self._tags[tag.upper()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tags)
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def __contains__(self, tag: object) -> bool:
+        return isinstance(tag, str) and tag.upper() in self._tags
+
+    def __repr__(self) -> str:
+        return f"Capabilities({dict(self._tags)!r})"
+
+    @property
+    def sasl(self) -> tuple[str, ...]:
+        """The SASL mechanisms offered, in upper case; names that RFC 4422 section 3.1 forbids are left out."""
+        names = (name.upper() for name in self._tags.get("SASL", ()))
+        return tuple(name for name in names if re.fullmatch(r"[A-Z0-9_-]{1,20}", name))
+
+    @property
+    def pipelining(self) -> bool:
+        """Whether several commands may be in flight at once (RFC 2449 section 6.6)."""
+        return "PIPELINING" in self._tags
+
+    @property
+    def stls(self) -> bool:
+        """Whether STLS is offered (RFC 2595 section 4)."""
+        return "STLS" in self._tags
+
+    @property
+    def user(self) -> bool:
+        """Whether USER and PASS are offered."""
+        return "USER" in self._tags
+
+    @property
+    def top(self) -> bool:
+        """Whether TOP is offered."""
+        return "TOP" in self._tags
+
+    @property
+    def uidl(self) -> bool:
+        """Whether UIDL is offered."""
+        return "UIDL" in self._tags
+
+    @property
+    def resp_codes(self) -> bool:
+        """Whether a text that begins with a bracket is known to begin with a response code."""
+        return "RESP-CODES" in self._tags
+
+    @property
+    def auth_resp_code(self) -> bool:
+        """Whether only refusals with the code AUTH are about the credentials (RFC 3206 section 6)."""
+        return "AUTH-RESP-CODE" in self._tags
+
+    @property
+    def utf8(self) -> bool:
+        """Whether the UTF8 command is offered (RFC 6856 section 2)."""
+        return "UTF8" in self._tags
+
+    @property
+    def utf8_user(self) -> bool:
+        """Whether names and passwords may be UTF-8 (RFC 6856 section 2.2)."""
+        return "USER" in (argument.upper() for argument in self._tags.get("UTF8", ()))
+
+    @property
+    def login_delay(self) -> int | None:
+        """The least seconds between two logins (RFC 2449 section 6.5); None where absent or no sane number."""
+        return _small_number(self._tags.get("LOGIN-DELAY", ()))
+
+    @property
+    def expire(self) -> int | None:
+        """The least days a message is kept (RFC 2449 section 6.7); None for NEVER, absent or no sane number."""
+        return _small_number(self._tags.get("EXPIRE", ()))
+
+    @property
+    def implementation(self) -> str | None:
+        """What the server calls itself; for a log and nothing else (RFC 2449 section 6.9)."""
+        return " ".join(self._tags["IMPLEMENTATION"]) if "IMPLEMENTATION" in self._tags else None
+
+
+def _small_number(arguments: tuple[str, ...]) -> int | None:
+    if not arguments or not re.fullmatch(r"[0-9]{1,10}", arguments[0], re.ASCII):
+        return None
+    value = int(arguments[0])
+    return value if value <= MAX_NUMBER else None
+
+
+def parse_status(line: bytes) -> tuple[bool, bytes] | None:
+    """Split a status line without its line end into (was it +OK, what follows); None if it is no status line.
+
+    One space after the status is dropped; text glued to it is accepted, other spellings of it are not.
+    """
+    if line.startswith(b"+OK"):
+        ok, text = True, line[3:]
+    elif line.startswith(b"-ERR"):
+        ok, text = False, line[4:]
+    else:
+        return None
+    return ok, text.removeprefix(b" ")
+
+
+def _payload(raw: bytes) -> bytes:
+    """Take a status line's status and line end away; what is none is returned as it is, less its line end."""
+    line = raw.removesuffix(b"\r\n")
+    status = parse_status(line)
+    return line if status is None else status[1]
+
+
+def parse_stat(raw: bytes) -> Stat:
+    """Parse the answer to STAT, with or without its ``+OK`` (RFC 1939 section 5).
+
+    Raises RemoteProtocolError when the count of messages is no number; octets that are missing, negative or
+    absurd (old servers overflow 32 bits) become None.
+    """
+    match = _STAT.fullmatch(_payload(raw))
+    if match is None or int(match[1]) > MAX_NUMBER:
+        raise RemoteProtocolError(
+            f"the answer to STAT does not begin with a count of messages: {excerpt(raw)}"
+        )
+    octets = None
+    if match[2] is not None and not match[2].startswith(b"-") and len(match[2]) <= 19:
+        octets = int(match[2])
+        if octets > MAX_OCTETS:
+            octets = None
+    return Stat(int(match[1]), octets)
+
+
+def parse_list(data: bytes) -> list[Scan]:
+    """Parse the scan listings of a whole LIST answer, or the status line that answers LIST n.
+
+    `data` is the multi-line response without its terminator. Lines that are no scan listing are left out. Raises
+    RemoteProtocolError when a message number comes twice.
+    """
+    if _PLAIN_LIST.fullmatch(data):
+        numbers = list(map(int, data.split()))
+        entries = list(map(partial(tuple.__new__, Scan), zip(numbers[::2], numbers[1::2], strict=True)))
+    else:
+        entries = []
+        for line in _lines(data):
+            match = _SIZE_LINE.fullmatch(line)
+            if match and _is_number(match[1]) and int(match[2]) <= MAX_OCTETS:
+                entries.append(Scan(int(match[1]), int(match[2])))
+    return _numbered_once(entries, "LIST")
+
+
+def parse_uidl(data: bytes) -> list[Uid]:
+    """Parse the unique-id listings of a whole UIDL answer, or the status line that answers UIDL n.
+
+    `data` is the multi-line response without its terminator. Lines without a message number are left out, and a
+    unique-id that cannot be used is given as None. Raises RemoteProtocolError when a message number comes twice.
+    """
+    if _PLAIN_UIDL.fullmatch(data):
+        tokens = data.decode("latin-1").split()
+        entries = list(
+            map(partial(tuple.__new__, Uid), zip(map(int, tokens[::2]), tokens[1::2], strict=True))
+        )
+    else:
+        entries = []
+        for line in _lines(data):
+            match = _UID_LINE.fullmatch(line)
+            if match and _is_number(match[1]):
+                uid = match[2] or b""
+                usable = _USABLE_UID.fullmatch(uid)
+                entries.append(Uid(int(match[1]), uid.decode("latin-1") if usable else None))
+    return _numbered_once(entries, "UIDL")
+
+
+def _lines(data: bytes) -> list[bytes]:
+    lines = data.removesuffix(b"\r\n").split(b"\r\n")
+    lines[0] = _payload(lines[0])
+    return lines
+
+
+def _is_number(digits: bytes) -> bool:
+    return 1 <= int(digits) <= MAX_NUMBER
+
+
+def _numbered_once(entries: list[_Entry], command: str) -> list[_Entry]:
+    seen = {entry.number for entry in entries}
+    if len(seen) != len(entries):
+        counts = Counter(entry.number for entry in entries)
+        number = next(n for n, count in counts.items() if count > 1)
+        raise RemoteProtocolError(f"the answer to {command} lists message {number} twice")
+    return entries
+
+
+def parse_capabilities(data: bytes) -> Capabilities:
+    """Parse the answer to CAPA, a multi-line response without its terminator (RFC 2449 section 5).
+
+    Blank lines and surplus spaces are ignored, arguments of a tag that is repeated are joined.
+    """
+    tags: dict[str, tuple[str, ...]] = {}
+    for line in data.split(b"\r\n"):
+        tag, *arguments = decode_text(line).split() or ("",)
+        if tag:
+            tags[tag.upper()] = tags.get(tag.upper(), ()) + tuple(arguments)
+    return Capabilities(tags)
+
+
+def parse_response_code(raw: bytes) -> str | None:
+    """Return the response code at the start of a status line's text, in upper case, or None (RFC 2449 section 8).
+
+    Brackets later in the text are no code: Exchange Online ends its greeting with some.
+    """
+    match = _CODE.match(_payload(raw))
+    return match[1].decode("ascii").upper() if match else None
+
+
+def parse_apop_timestamp(raw: bytes) -> bytes | None:
+    """Return the time stamp in a greeting, angle brackets included, or None (RFC 1939 section 7).
+
+    Only a well-formed msg-id counts: one ``@`` between printable ASCII. Anything looser lets an attacker choose
+    octets that reveal the secret by MD5 collisions (CVE-2007-1558).
+    """
+    match = _TIMESTAMP.search(raw)
+    return match[0] if match else None
+
+
+def decode_text(octets: bytes) -> str:
+    """Decode a server's text: UTF-8 if it is that, else Latin-1, which loses nothing."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def excerpt(octets: bytes) -> str:
+    """Return the beginning of what a server sent, as it may stand in an error message."""
+    return repr(octets if len(octets) <= 100 else octets[:100] + b"...")
