@@ -1,0 +1,175 @@
+"""The client: a POP3 session for people who await."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Literal, TypeAlias, TypeVar, overload
+
+from pop3aio._authorization import Authorization
+from pop3aio._errors import CommandError, command_error, printable
+from pop3aio._message import Message, Retrieval
+from pop3core import (
+    Dele,
+    List,
+    Noop,
+    Raw,
+    RemoteProtocolError,
+    Reply,
+    Retr,
+    Rset,
+    Scan,
+    Top,
+    Uid,
+    Uidl,
+    parse_list,
+    parse_stat,
+    parse_uidl,
+)
+from pop3core import DropListing as Stat
+from pop3core import Stat as StatCommand
+
+__all__ = ("Client",)
+
+logger = logging.getLogger("pop3aio")
+
+# Inside the class, `list` is the command.
+_List = list
+_Scans: TypeAlias = list[Scan]
+_Uids: TypeAlias = list[Uid]
+_Entry = TypeVar("_Entry", Scan, Uid)
+
+
+class Client(Authorization):
+    """A POP3 session; get one from `connect`, or from `from_streams`.
+
+    Any number of tasks may use one client: their commands go out in the order they were asked for, pipelined where
+    the server can, and each gets its own answer. Leaving ``async with`` cleanly sends QUIT, which commits the
+    deletions; leaving it by an exception drops the connection, so that a run which is half done deletes nothing.
+
+    A call that is cancelled costs no more than its answer: that is read and dropped by whoever comes next. After a
+    time-out, and after anything the server should not have sent, the connection is closed and every later call
+    raises the reason.
+    """
+
+    async def stat(self) -> Stat:
+        """Return the count of messages and their octets (RFC 1939 section 5); raises CommandError."""
+        reply = await self._plain(StatCommand())
+        try:
+            return parse_stat(reply.raw)
+        except RemoteProtocolError as error:
+            self._desynchronised(str(error))
+
+    @overload
+    async def list(self, number: None = None) -> _Scans: ...
+
+    @overload
+    async def list(self, number: int) -> Scan: ...
+
+    async def list(self, number: int | None = None) -> _Scans | Scan:
+        """Return the scan listing of all messages, or of message `number` (RFC 1939 section 5).
+
+        Sizes are hints. Raises CommandError, for one message when there is none of that number.
+        """
+        if number is None:
+            return self._complete("LIST", await self._listing(List()), parse_list)
+        return self._single(await self._plain(List(number)), number, parse_list)
+
+    @overload
+    async def uidl(self, number: None = None) -> _Uids: ...
+
+    @overload
+    async def uidl(self, number: int) -> Uid: ...
+
+    async def uidl(self, number: int | None = None) -> _Uids | Uid:
+        """Return the unique-id listing of all messages, or of message `number` (RFC 1939 section 7).
+
+        Raises CommandError, also when the server has no UIDL.
+        """
+        if number is None:
+            return self._complete("UIDL", await self._listing(Uidl()), parse_uidl)
+        return self._single(await self._plain(Uidl(number)), number, parse_uidl)
+
+    def retr(self, number: int) -> Message:
+        """Fetch message `number`: await the result for its octets, or iterate over it (see `Message`)."""
+        return Message(self._queue, Retr(number))
+
+    def top(self, number: int, lines: int = 0) -> Message:
+        """Fetch the header of message `number` and `lines` lines of its body (RFC 1939 section 7)."""
+        return Message(self._queue, Top(number, lines))
+
+    def retrieve(self, numbers: Iterable[int] | AsyncIterable[int], *, lines: int | None = None) -> Retrieval:
+        """Fetch many messages, pipelined, and yield them in order (see `Retrieval`).
+
+        With `lines`, only the header and that many lines of the body of each. A message that the server refuses is
+        yielded with its `error` set. While the loop runs, its task must not ask for anything else.
+        """
+        return Retrieval(self._queue, numbers, lines)
+
+    async def dele(self, number: int) -> None:
+        """Mark message `number` as deleted; it goes when `quit` is confirmed. Raises CommandError."""
+        await self._plain(Dele(number))
+
+    async def delete(self, numbers: Iterable[int]) -> dict[int, CommandError]:
+        """Mark many messages as deleted, pipelined; return the refusals by message number.
+
+        Cancelling takes back what was not sent yet.
+        """
+        commands = [Dele(number) for number in numbers]
+        replies = await self._batch(commands)
+        return {
+            command.number: command_error(reply, command.redacted())
+            for command, (reply, _) in zip(commands, replies, strict=True)
+            if not reply.ok
+        }
+
+    async def noop(self) -> None:
+        """Keep the session open, and find out whether it is; raises what is wrong with the connection."""
+        await self._plain(Noop())
+
+    async def rset(self) -> None:
+        """Take back all deletion marks of this session; raises CommandError."""
+        await self._plain(Rset())
+
+    @overload
+    async def command(self, raw: str, *, multiline: Literal[False] = False) -> Reply: ...
+
+    @overload
+    async def command(self, raw: str, *, multiline: Literal[True]) -> tuple[Reply, bytes]: ...
+
+    async def command(self, raw: str, *, multiline: bool = False) -> Reply | tuple[Reply, bytes]:
+        """Send a command that has no method here, and return its Reply; with `multiline`, also its body.
+
+        `multiline` must say what shape the server's ``+OK`` has. Raises CommandError on ``-ERR``.
+        """
+        command = Raw(raw, multiline)
+        reply, body = await self._exchange(command)
+        if not reply.ok:
+            raise command_error(reply, command.redacted())
+        return (reply, body) if multiline else reply
+
+    async def _listings(self) -> tuple[_Uids, dict[int, int]]:
+        """Return the unique-id listing, and the sizes as far as the server lists them, in one round trip."""
+        (uidl, uids), (scan, sizes) = await self._batch([Uidl(), List()])
+        if not uidl.ok:
+            raise command_error(uidl, "UIDL", self.capabilities)
+        scans = self._complete("LIST", sizes, parse_list) if scan.ok else []
+        return self._complete("UIDL", uids, parse_uidl), {entry.number: entry.octets for entry in scans}
+
+    def _complete(self, command: str, body: bytes, parse: Callable[[bytes], _List[_Entry]]) -> _List[_Entry]:
+        """Parse a whole listing; a line that is none costs its entry and a warning."""
+        try:
+            entries = parse(body)
+        except RemoteProtocolError as error:
+            self._desynchronised(str(error))
+        missing = body.count(b"\n") - len(entries)
+        if missing > 0:
+            logger.warning("%d lines of the answer to %s are no listings and were left out", missing, command)
+        return entries
+
+    def _single(self, reply: Reply, number: int, parse: Callable[[bytes], _List[_Entry]]) -> _Entry:
+        """Parse the listing of one message; anything but that message's means that the answers are out of step."""
+        entries = parse(reply.raw)
+        if len(entries) != 1 or entries[0].number != number:
+            self._desynchronised(f"the server's listing of message {number} is {printable(repr(reply.raw))}")
+        return entries[0]

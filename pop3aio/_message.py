@@ -1,0 +1,274 @@
+"""A message that is being fetched, and a run of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from pop3aio._errors import CommandError, command_error
+from pop3aio._queue import Call, CommandQueue
+from pop3core import BodyChunk, BodyEnd, LimitExceeded, LocalProtocolError, Reply, Retr, Top
+
+__all__ = ("Message", "Retrieval")
+
+
+class Message:
+    """A message on the server; await it for its octets, or iterate over them as they come.
+
+    ``data = await client.retr(1)`` collects it in memory. ``async with client.retr(1) as message:`` and
+    ``async for chunk in message:`` keep no more than one chunk. Dot-stuffing is removed; otherwise the octets are
+    the server's, line ends and all. Nothing is sent before one of these happens.
+
+    A message is complete only when the iteration ends by itself. When the connection fails in the middle the
+    iteration raises, as it does when the server refuses the message (CommandError). Cancelling gives the message
+    up: what is left of it is dropped, and the connection stays usable unless that is more than 1 MiB.
+    """
+
+    def __init__(self, queue: CommandQueue, command: Retr | Top, call: Call | None = None) -> None:
+        self._queue = queue
+        self._command = command
+        self._call = call
+        self._ended = False
+        self._given_up = False
+        self._refusal: CommandError | None = None
+        self._replied = False
+
+    def __repr__(self) -> str:
+        state = "read" if self._ended else "refused" if self._refusal else "open" if self._replied else "new"
+        return f"<pop3aio.Message {self.number} {state}>"
+
+    @property
+    def number(self) -> int:
+        """The message number, from 1, valid in this session."""
+        return self._command.number
+
+    @property
+    def error(self) -> CommandError | None:
+        """The server's refusal, or None; known once the message was opened or is yielded by `retrieve`."""
+        return self._refusal
+
+    def __await__(self) -> Generator[object, None, bytes]:
+        return self.read().__await__()
+
+    async def read(self) -> bytes:
+        """Return all that is left of the message.
+
+        Raises CommandError when the server refuses it, LimitExceeded when it is longer than
+        ``limits.message_in_memory`` octets (the connection is closed then), and what is wrong with the connection.
+        Cancelling gives the message up.
+        """
+        limit = self._queue.core.limits.message_in_memory
+        chunks = []
+        octets = 0
+        async for chunk in self:
+            chunks.append(chunk)
+            octets += len(chunk)
+            if octets > limit:
+                self._queue.fail(
+                    LimitExceeded(
+                        f"message {self.number} is longer than {limit} octets; iterate over it instead of collecting "
+                        "it in memory, or raise limits.message_in_memory"
+                    )
+                )
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._replied:
+            await self._open()
+        if self._refusal is not None:
+            raise self._refusal
+        if self._ended:
+            raise StopAsyncIteration
+        if self._given_up or self._call is None:
+            raise LocalProtocolError(f"message {self.number} was given up; fetch it again")
+        try:
+            event = await self._queue.next_event(self._call)
+        except BaseException:
+            self._give_up()
+            raise
+        if isinstance(event, BodyChunk):
+            return event.data
+        assert isinstance(event, BodyEnd)
+        self._ended = True
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        """Ask for the message and wait for the status line; raises CommandError when the server refuses it."""
+        if not self._replied:
+            await self._open()
+        if self._refusal is not None:
+            raise self._refusal
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give up what was not read."""
+        self._give_up()
+
+    def __del__(self) -> None:
+        # A loop that is left early drops its iterator: what is left of the message must not block the others.
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        if self._call is not None:
+            self._queue.release(self._call)
+
+    async def _open(self) -> None:
+        """Ask for the message if that has not been done, and take the status line."""
+        if self._given_up:
+            raise LocalProtocolError(f"message {self.number} was given up; fetch it again")
+        if self._call is None:
+            self._queue.check_free()
+            self._call = self._queue.submit(self._command, body=True)
+        try:
+            reply = await self._queue.next_event(self._call)
+        except BaseException:
+            self._give_up()
+            raise
+        assert isinstance(reply, Reply)
+        self._replied = True
+        if not reply.ok:
+            self._refusal = command_error(reply, self._command.redacted())
+
+    async def _skip(self) -> None:
+        """Read what is left, and drop it."""
+        if self._refusal is None and not self._given_up:
+            async for _ in self:
+                pass
+
+
+class Retrieval:
+    """The messages of `Client.retrieve`, in the order of their numbers' coming; an async iterator of `Message`.
+
+    Commands are kept in flight up to the connection's window. A refused message is yielded like any other, with
+    its `error` set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
+    `aclose`, and a cancel give up all that is not read: commands not yet written are taken back.
+    """
+
+    # Until __init__ is through, there is nothing that __del__ could close.
+    _closed = True
+
+    def __init__(
+        self, queue: CommandQueue, numbers: Iterable[int] | AsyncIterable[int], lines: int | None
+    ) -> None:
+        self._queue = queue
+        self._lines = lines
+        self._numbers: Iterator[int] | None = None
+        self._feed: AsyncIterator[int] | None = None
+        self._next_number: asyncio.Task[int | None] | None = None
+        if isinstance(numbers, AsyncIterable):
+            self._feed = aiter(numbers)
+        else:
+            self._numbers = iter(numbers)
+        self._in_flight: deque[Message] = deque()
+        self._current: Message | None = None
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            if self._current is not None:
+                await self._current._skip()
+                self._current = None
+            else:
+                self._queue.check_free()
+            if self._feed is None:
+                self._top_up()
+            else:
+                await self._top_up_from_feed()
+            if not self._in_flight:
+                raise StopAsyncIteration
+            self._current = self._in_flight.popleft()
+            await self._current._open()
+        except BaseException:
+            self._close()
+            raise
+        return self._current
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    async def aclose(self) -> None:
+        """Give up all messages that are not read yet."""
+        self._close()
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if (
+            self._next_number is not None
+            and not self._next_number.cancel()
+            and not self._next_number.cancelled()
+        ):
+            # Whoever broke off does not want to hear how the feed ended.
+            self._next_number.exception()
+        if self._current is not None:
+            self._current._give_up()
+        # From the end, so that the commands which were not written leave the line before their turn comes.
+        for message in reversed(self._in_flight):
+            message._give_up()
+        self._in_flight.clear()
+
+    def _send(self, number: int) -> None:
+        command = Retr(number) if self._lines is None else Top(number, self._lines)
+        self._in_flight.append(Message(self._queue, command, self._queue.submit(command, body=True)))
+
+    def _top_up(self) -> None:
+        window = self._queue.core.window
+        # By half windows: one write, and one packet, carries many commands.
+        if len(self._in_flight) > window // 2:
+            return
+        assert self._numbers is not None
+        for number in self._numbers:
+            self._send(number)
+            if len(self._in_flight) >= window:
+                break
+
+    async def _top_up_from_feed(self) -> None:
+        """Send what numbers are to be had; wait for one only when there is nothing else to do."""
+        assert self._feed is not None
+        while len(self._in_flight) < self._queue.core.window:
+            if self._next_number is None:
+                self._next_number = asyncio.ensure_future(_step(self._feed))
+                # Give a feed that need not wait the chance to answer at once.
+                await asyncio.sleep(0)
+            if not self._next_number.done():
+                if self._in_flight:
+                    return
+                await asyncio.wait([self._next_number])
+            number = self._next_number.result()
+            if number is None:
+                return
+            self._next_number = None
+            self._send(number)
+
+
+async def _step(feed: AsyncIterator[int]) -> int | None:
+    return await anext(feed, None)
