@@ -43,6 +43,7 @@ MAX_LINE = 255
 MAX_NUMBER = 2**31 - 1
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 _LANGUAGE = re.compile(r"\*|[A-Za-z0-9-]{1,35}")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -77,9 +78,16 @@ class Command:
         return self.encode()[:-2].decode("utf-8", "backslashreplace")
 
 
+def _encode(keyword: str, text: str) -> bytes:
+    # Looked for ahead: a UnicodeEncodeError would carry the whole text, a password say, into tracebacks.
+    if _SURROGATE.search(text):
+        raise LocalProtocolError(f"an argument of {keyword} holds half a character (a lone surrogate)")
+    return text.encode()
+
+
 def _line(command: Command, *arguments: str | bytes) -> bytes:
     """Join a command line, and refuse what must never reach the wire; the message holds no argument."""
-    encoded = [a.encode("utf-8", "surrogatepass") if isinstance(a, str) else a for a in arguments]
+    encoded = [_encode(command.keyword, a) if isinstance(a, str) else a for a in arguments]
     line = b" ".join((command.keyword.encode(), *encoded))
     if _CONTROL.search(line):
         raise LocalProtocolError(
@@ -96,8 +104,15 @@ def _check_number(keyword: str, number: object) -> None:
     # type(), not isinstance(): True is an int, and `DELE True` deletes message 1.
     if type(number) is not int or not 1 <= number <= MAX_NUMBER:
         raise LocalProtocolError(
-            f"{keyword} needs a message number from 1 to {MAX_NUMBER} as an int, not {number!r}"
+            f"{keyword} needs a message number from 1 to {MAX_NUMBER} as an int{_but_got(number)}"
         )
+
+
+def _but_got(value: object) -> str:
+    # An int of thousands of digits has no repr: int.__repr__ raises a ValueError.
+    if type(value) is int:
+        return f", not {value}" if value.bit_length() < 64 else ""
+    return f", not {type(value).__name__}"
 
 
 def _check_text(keyword: str, what: str, value: object) -> None:
@@ -212,6 +227,8 @@ class Auth(Command):
             raise LocalProtocolError(
                 f"AUTH needs a SASL mechanism's name (1 to 20 of A-Z 0-9 - _), not {self.mechanism!r}"
             )
+        if self.initial_response is not None and type(self.initial_response) is not bytes:
+            raise LocalProtocolError("AUTH needs the initial response as bytes")
         self.encode()
 
     def encode(self) -> bytes:
@@ -329,7 +346,9 @@ class Top(Command):
     def __post_init__(self) -> None:
         _check_number("TOP", self.number)
         if type(self.lines) is not int or not 0 <= self.lines <= MAX_NUMBER:
-            raise LocalProtocolError(f"TOP needs a count of lines from 0, not {self.lines!r}")
+            raise LocalProtocolError(
+                f"TOP needs a count of lines from 0 to {MAX_NUMBER} as an int{_but_got(self.lines)}"
+            )
 
     @property
     def multiline(self) -> bool:
@@ -401,7 +420,7 @@ class Raw(Command):
         self.encode()
 
     def encode(self) -> bytes:
-        octets = self.line.encode("utf-8", "surrogatepass")
+        octets = _encode("a raw command", self.line)
         if _CONTROL.search(octets):
             raise LocalProtocolError("a raw command holds a control octet (CR, LF, NUL or the like)")
         if len(octets) + 2 > MAX_LINE:
@@ -409,6 +428,9 @@ class Raw(Command):
                 f"the raw command would be {len(octets) + 2} octets long; POP3 allows {MAX_LINE}"
             )
         return octets + b"\r\n"
+
+    def __repr__(self) -> str:
+        return f"Raw({self.redacted()!r}, multiline={self.multiline})"
 
     def redacted(self) -> str:
         # What a command we do not know carries may be a secret.

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from pop3core._body import BodyDecoder
 from pop3core._buffer import ReceiveBuffer
-from pop3core._commands import Auth, Capa, Command, Lang, List, Pass, Quit, Stls, Uidl, User, Utf8
+from pop3core._commands import Apop, Auth, Capa, Command, Lang, List, Pass, Quit, Stls, Uidl, User, Utf8
 from pop3core._errors import (
     LimitExceeded,
     LocalProtocolError,
@@ -41,6 +41,7 @@ from pop3core._state import ALLOWED, CHANGING, TRANSITIONS, State, outcomes
 
 __all__ = ("Connection",)
 
+_CREDENTIALS = frozenset({User, Apop, Auth})
 _LISTINGS = frozenset({Capa, Lang, List, Uidl})
 
 _OVER = frozenset({State.UPDATE, State.CLOSED})
@@ -83,6 +84,7 @@ class Connection:
         self._pending_tls: int | None = None
         self._rounds = 0
         self._challenged = False
+        self._undecodable = False
         self._cancelled = False
         self._response = b""
 
@@ -145,7 +147,8 @@ class Connection:
         kind = type(command)
         allowed = ALLOWED.get(kind)
         if allowed is None:
-            raise LocalProtocolError(f"{command!r} is no command")
+            # Its repr may hold a secret: somebody wrote send("PASS ...").
+            raise LocalProtocolError(f"send needs a command object, not {kind.__name__}")
         if self._state not in allowed:
             raise LocalProtocolError(f"{command.keyword} is not allowed in state {self._state.value}")
         if self._changing:
@@ -157,8 +160,11 @@ class Connection:
                 )
         if kind is Pass and (not self._user_accepted or self._outstanding or self._queued):
             raise LocalProtocolError("PASS is only allowed right after a +OK to USER")
-        if kind is Stls and self._secure:
-            raise LocalProtocolError("STLS is not allowed: TLS is active already")
+        if kind in _CREDENTIALS and self._is_pending(Stls):
+            # Were STLS refused, they would go out in clear.
+            raise LocalProtocolError(f"{command.keyword} has to wait for the answer to STLS")
+        if kind is Stls and (self._secure or self._is_pending(Stls)):
+            raise LocalProtocolError("STLS is not allowed: TLS is active or asked for already")
         if kind is Stls and (self._utf8 or self._is_pending(Utf8)):
             raise LocalProtocolError("STLS is not allowed after UTF8 (RFC 6856 section 2.1)")
         self._handles += 1
@@ -208,11 +214,14 @@ class Connection:
     def answer(self, response: bytes | None) -> None:
         """Reply to the last Continuation: by a response, or by None, which cancels the exchange (RFC 5034 section 4).
 
-        Raises LocalProtocolError when no challenge waits for an answer.
+        Raises LocalProtocolError when no challenge waits for an answer, or when it can only be cancelled since it was
+        no valid base64.
         """
         self._check_alive()
         if not self._challenged:
             raise LocalProtocolError("no challenge waits for an answer")
+        if self._undecodable and response is not None:
+            raise LocalProtocolError("the challenge was no valid base64; the exchange can only be cancelled")
         self._challenged = False
         self._cancelled = response is None
         self._response = b"*\r\n" if response is None else b2a_base64(response, newline=False) + b"\r\n"
@@ -283,42 +292,47 @@ class Connection:
 
     def _next_reply(self) -> Event | None:
         handle, command, _ = self._outstanding[0]
-        challenge = type(command) is Auth and self.limits.challenge
-        line = self._check_line(self._buffer.line(), command, challenge or self.limits.status_line)
+        buffer = self._buffer
+        line = buffer.line()
+        auth = type(command) is Auth
+        challenge = auth and buffer.data.startswith(b"+ ", buffer.position)
+        line = self._check_line(
+            line, command, self.limits.challenge if challenge else self.limits.status_line
+        )
         if line is None:
             return None
-        if challenge and (line == b"+" or line.startswith(b"+ ")):
-            self._buffer.consume(len(line) + 2)
+        if challenge or (auth and line == b"+"):
+            buffer.consume(len(line) + 2)
             return self._challenge(handle, line)
         status = parse_status(line)
         if status is None:
-            self._fail(f"{_answer_to(command)} is neither +OK nor -ERR: {excerpt(line)}")
+            self._fail(f"{_answer_to(command)} is neither +OK nor -ERR{_shown(command, line)}")
         ok, text = status
-        if ok and self._challenged:
+        if ok and self._is_unanswered():
             self._fail("the server reported success while its challenge was not answered yet")
+        if ok and self._cancelled:
+            self._fail("the server reported success after the AUTH exchange was cancelled")
         more = ok and command.multiline
         if more:
             # The decoder begins at the line end of the status line.
-            self._buffer.consume(len(line))
+            buffer.consume(len(line))
             self._body = BodyDecoder()
         else:
-            self._buffer.consume(len(line) + 2)
+            buffer.consume(len(line) + 2)
             self._answered(ok)
         return Reply(handle, ok, line, decode_text(text), parse_response_code(line), more)
 
     def _challenge(self, handle: int, line: bytes) -> Continuation:
         if self._cancelled:
             self._fail("the server sent a challenge after the AUTH exchange was cancelled")
-        if self._challenged:
+        if self._is_unanswered():
             self._fail("the server sent a second challenge before the first was answered")
         self._rounds += 1
         if self._rounds > self.limits.sasl_rounds:
             self._fail(f"more than {self.limits.sasl_rounds} challenges in one AUTH exchange", LimitExceeded)
         self._challenged = True
-        try:
-            data = a2b_base64(line[2:], strict_mode=True)
-        except binascii.Error:
-            data = None
+        data = _strict_base64(line[2:])
+        self._undecodable = data is None
         return Continuation(handle, data)
 
     def _next_of_body(self, body: BodyDecoder) -> Event | None:
@@ -378,6 +392,8 @@ class Connection:
         if kind is Auth:
             self._rounds = 0
             self._challenged = self._cancelled = False
+            # Refused before our response was fetched: as a line of its own it would be a command.
+            self._response = b""
         elif kind is Utf8 and ok:
             self._utf8 = True
         elif kind is Stls and ok:
@@ -394,7 +410,7 @@ class Connection:
                 self._fail(f"the connection was closed where {_answer_to(what)} was due", TruncatedResponse)
             return None
         if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
-            self._fail(f"{_answer_to(what)} has a bare CR or LF in it: {excerpt(line)}")
+            self._fail(f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}")
         return line[:-2]
 
     def _check_limits(self, command: Command, data: bytes) -> None:
@@ -416,12 +432,18 @@ class Connection:
                 start = end + 1
             self._body_line = len(data) - max(start, data.rfind(b"\n") + 1 or start)
         self._body_octets += len(data)
-        if limits.message is not None and self._body_octets > limits.message:
+        if type(command) in _LISTINGS or limits.message is None:
+            return
+        if self._body_octets > limits.message:
             self._fail(f"{_answer_to(command)} is longer than {limits.message} octets", LimitExceeded)
 
     def _is_pending(self, kind: type[Command]) -> bool:
         outstanding = (entry[1] for entry in self._outstanding)
         return any(type(command) is kind for command in chain(outstanding, self._queued.values()))
+
+    def _is_unanswered(self) -> bool:
+        # A response that nobody has fetched yet has not reached the server either.
+        return self._challenged or bool(self._response)
 
     def _check_injection(self) -> None:
         if len(self._buffer):
@@ -445,3 +467,18 @@ class Connection:
 
 def _answer_to(what: str | Command) -> str:
     return what if isinstance(what, str) else f"the answer to {what.redacted()}"
+
+
+def _shown(what: str | Command, line: bytes) -> str:
+    # A server may echo what it was sent.
+    return "" if isinstance(what, Command) and what.secret else f": {excerpt(line)}"
+
+
+def _strict_base64(text: bytes) -> bytes | None:
+    # Before Python 3.13 strict_mode lets padding pass behind a whole group of four.
+    if len(text) % 4 or text.endswith(b"==="):
+        return None
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        return None

@@ -42,7 +42,7 @@ _PLAIN_LIST = re.compile(rb"(?:[1-9][0-9]{0,8}+ [0-9]{1,18}+\r\n)*+")
 _PLAIN_UIDL = re.compile(rb"(?:[1-9][0-9]{0,8}+ [!-~]{1,70}+\r\n)*+")
 
 _SIZE_LINE = re.compile(rb"[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,19})(?:[ \t][^\r\n]*)?")
-_UID_LINE = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(.*?))?[ \t]*", re.DOTALL)
+_UID_LINE = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(.*))?", re.DOTALL)
 _USABLE_UID = re.compile(rb"[!-~\x80-\xff]{1,%d}" % MAX_UID)
 _STAT = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(-?[0-9]+))?(?:[ \t].*)?")
 _CODE = re.compile(rb"\[([!-.0-\\^-\x7f]+(?:/[!-.0-\\^-\x7f]+)*)\]")
@@ -90,7 +90,7 @@ class Capabilities(Mapping[str, tuple[str, ...]]):
         self._tags = MappingProxyType(dict(tags))
 
     def __getitem__(self, tag: str) -> tuple[str, ...]:
-        return self._tags[tag.upper()]
+        return self._tags[tag.upper() if isinstance(tag, str) else tag]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tags)
@@ -205,7 +205,7 @@ def parse_stat(raw: bytes) -> Stat:
     Raises RemoteProtocolError when the count of messages is no number; octets that are missing, negative or
     absurd (old servers overflow 32 bits) become None.
     """
-    match = _STAT.fullmatch(_payload(raw))
+    match = _STAT.fullmatch(raw.removesuffix(b"\r\n").removeprefix(b"+OK"))
     if match is None or int(match[1]) > MAX_NUMBER:
         raise RemoteProtocolError(
             f"the answer to STAT does not begin with a count of messages: {excerpt(raw)}"
@@ -250,7 +250,8 @@ def parse_uidl(data: bytes) -> list[Uid]:
     else:
         entries = []
         for line in _lines(data):
-            match = _UID_LINE.fullmatch(line)
+            # Blanks at the end are cut off first: by the expression it would take quadratic time.
+            match = _UID_LINE.fullmatch(line.rstrip(b" \t"))
             if match and _is_number(match[1]):
                 uid = match[2] or b""
                 usable = _USABLE_UID.fullmatch(uid)
@@ -259,9 +260,9 @@ def parse_uidl(data: bytes) -> list[Uid]:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    lines = data.removesuffix(b"\r\n").split(b"\r\n")
-    lines[0] = _payload(lines[0])
-    return lines
+    if b"\r\n" not in data:
+        return [data.removeprefix(b"+OK")]
+    return data.removesuffix(b"\r\n").split(b"\r\n")
 
 
 def _is_number(digits: bytes) -> bool:

@@ -6,6 +6,7 @@ Anything with these four members is a mechanism: `name`, `client_first`, `done` 
 
 from __future__ import annotations
 
+import re
 from typing import Protocol, runtime_checkable
 
 from pop3core._errors import LocalProtocolError, POP3Error
@@ -51,6 +52,9 @@ class Plain:
             raise LocalProtocolError("PLAIN needs a user name and a password; one of them is empty")
         if "\0" in user + password + authzid:
             raise LocalProtocolError("PLAIN separates its parts by NUL; none of them may hold one")
+        if re.search("[\ud800-\udfff]", user + password + authzid):
+            # Not left to encode(): its error would carry the password.
+            raise LocalProtocolError("PLAIN sends UTF-8; half a character (a lone surrogate) has none")
         self._message = f"{authzid}\0{user}\0{password}".encode()
         self.done = False
 

@@ -1,0 +1,94 @@
+"""The arrows of the design: who may import whom, read from the sources of all three packages."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# The pure part of the standard library that the core rests on; no I/O, no clock, no threads.
+PURE = {
+    "__future__", "abc", "base64", "binascii", "collections", "dataclasses", "enum", "functools", "hashlib", "hmac",
+    "itertools", "re", "stringprep", "types", "typing", "unicodedata",
+}  # fmt: skip
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield each imported top-level package, and whether that waits for a call or is for a type checker only."""
+    tree = ast.parse(path.read_text("utf-8"), str(path))
+    lazy = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.partition(".")[0], node in lazy
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            package = path.relative_to(ROOT).parts[0] if node.level else module.partition(".")[0]
+            yield package, node in lazy
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert name not in ("import_module", "__import__"), f"{path}: an import that cannot be seen"
+
+
+def allowed(path: Path, package: str, lazy: bool) -> bool:
+    parts = path.relative_to(ROOT).parts
+    stdlib = package in sys.stdlib_module_names
+    if parts[0] == "pop3core":
+        return package in PURE or package == "pop3core"
+    if parts[0] == "maildir":
+        return stdlib or package in ("maildir", "aiofiles")
+    assert parts[0] == "pop3aio"
+    if stdlib or package in ("pop3aio", "pop3core"):
+        return True
+    if package == "rich":
+        return parts[1] == "_cli"
+    if package == "trustme":
+        return parts[1] == "testing" and lazy
+    if package == "pytest":
+        return parts[1] == "testing"
+    return package == "maildir" and parts[1] in ("_cli", "__main__.py")
+
+
+SOURCES = sorted(path for name in ("pop3core", "pop3aio", "maildir") for path in (ROOT / name).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows(path: Path) -> None:
+    for package, lazy in imports(path):
+        assert allowed(path, package, lazy), f"{path.relative_to(ROOT)} imports {package}"
+
+
+def test_sources_were_found() -> None:
+    assert len([path for path in SOURCES if path.parent.name == "pop3core"]) >= 10
+
+
+@pytest.mark.parametrize(
+    ("file", "package", "lazy"),
+    [
+        ("pop3core/_connection.py", "asyncio", False),
+        ("pop3core/_connection.py", "time", True),
+        ("pop3core/_connection.py", "pop3aio", False),
+        ("pop3core/_connection.py", "logging", False),
+        ("maildir/_maildir.py", "pop3core", False),
+        ("maildir/_maildir.py", "pop3aio", True),
+        ("maildir/_maildir.py", "rich", False),
+        ("pop3aio/_retrieval.py", "maildir", True),
+        ("pop3aio/_client.py", "rich", True),
+        ("pop3aio/_client.py", "aiofiles", False),
+        ("pop3aio/testing/_certificates.py", "trustme", False),
+        ("pop3aio/testing/_server.py", "maildir", False),
+    ],
+)
+def test_what_is_no_arrow(file: str, package: str, lazy: bool) -> None:
+    assert not allowed(ROOT / file, package, lazy)
