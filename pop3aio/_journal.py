@@ -88,7 +88,11 @@ class SQLiteJournal:
         return f"SQLiteJournal({str(self.path)!r})"
 
     async def __aenter__(self) -> Self:
-        await self._run(lambda _: None)
+        try:
+            await self._run(lambda _: None)
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -107,6 +111,8 @@ class SQLiteJournal:
             done = asyncio.get_running_loop().run_in_executor(executor, self._close)
             executor.shutdown(wait=False)
             await done
+            # The thread has nothing left to do but to end.
+            executor.shutdown()
 
     async def compare(self, account: str, listed: Sequence[Identity]) -> list[float | None]:
         """See `Journal.compare`; forgets what was not listed for 30 days. Raises JournalError."""

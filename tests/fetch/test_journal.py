@@ -1,0 +1,148 @@
+"""The journal: what was noted stays noted, and a file that cannot be used says what to do."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+import pop3aio
+from pop3aio import Identity, JournalError, SQLiteJournal
+
+ONE, TWO, THREE = (Identity(uid, 0) for uid in ("one", "two", "three"))
+DAY = 86400.0
+
+
+async def test_what_was_recorded_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    before = time.time()
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("me@here", [ONE, Identity("one", 1)])
+        await journal.record("me@here", [ONE])
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        times = await journal.compare("me@here", [ONE, Identity("one", 1), Identity("one", 2), TWO])
+        assert await journal.compare("you@here", [ONE]) == [None]
+    assert times[2:] == [None, None]
+    assert all(at is not None and before <= at <= time.time() for at in times[:2])
+
+
+async def test_the_file_is_private(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "journal"):
+        pass
+    assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
+
+
+async def test_what_is_hidden_for_a_while_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1_000_000_000.0
+    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("a", [ONE, TWO, THREE])
+        await journal.compare("a", [ONE])
+        clock += 29 * DAY
+        # TWO comes back in time, THREE does not.
+        assert await journal.compare("a", [ONE, TWO]) == [1_000_000_000.0] * 2
+        clock += 2 * DAY
+        await journal.compare("a", [ONE])
+        assert await journal.compare("a", [ONE, TWO, THREE]) == [1_000_000_000.0, 1_000_000_000.0, None]
+
+
+async def test_a_listing_of_one_account_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1_000_000_000.0
+    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("a", [ONE])
+        await journal.record("b", [ONE])
+        await journal.compare("a", [])
+        clock += 31 * DAY
+        await journal.compare("a", [])
+        assert await journal.compare("b", [ONE]) == [1_000_000_000.0]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"this is no database, it only is in the place of one" * 100, b"SQLite format 3\0" + b"\xff" * 4096],
+)
+async def test_a_damaged_file_says_what_to_do(tmp_path: Path, junk: bytes) -> None:
+    (tmp_path / "journal").write_bytes(junk)
+    with pytest.raises(JournalError, match=r"damaged.*move it away"):
+        async with SQLiteJournal(tmp_path / "journal"):
+            pass
+    assert (tmp_path / "journal").read_bytes() == junk
+
+
+async def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "journal"):
+        pass
+    database = sqlite3.connect(tmp_path / "journal")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(JournalError, match="newer pop3aio"):
+        async with SQLiteJournal(tmp_path / "journal"):
+            pass
+
+
+async def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no-such-folder"):
+        async with SQLiteJournal(tmp_path / "no-such-folder" / "journal"):
+            pass
+
+
+async def test_a_second_process_is_told_at_once(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from pop3aio import SQLiteJournal
+        async def main():
+            async with SQLiteJournal(sys.argv[1]):
+                print("open", flush=True)
+                sys.stdin.read()
+        asyncio.run(main())
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path / "journal"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(JournalError, match="another process"):
+            async with SQLiteJournal(tmp_path / "journal"):
+                pass
+        other.communicate()
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        assert await journal.compare("a", [ONE]) == [None]
+
+
+async def test_closing_ends_the_thread(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/task")
+    journal = SQLiteJournal(tmp_path / "journal")
+    await journal.aclose()
+    async with journal:
+        assert len(os.listdir("/proc/self/task")) == len(before) + 1
+    await journal.aclose()
+    assert len(os.listdir("/proc/self/task")) <= len(before)
+    assert "journal" in repr(journal)
+
+
+def test_a_key_is_hex_and_tells_messages_apart() -> None:
+    keys = {
+        Identity(uid, ordinal).key(account)
+        for uid in ("1", "2", "../../etc/passwd", "\xff")
+        for ordinal in (0, 1)
+        for account in ("me@here", "you@here")
+    }
+    assert len(keys) == 16
+    assert all(len(key) == 32 and set(key) <= set("0123456789abcdef") for key in keys)
+
+
+def test_an_error_of_the_journal_is_an_error_of_pop3aio() -> None:
+    assert issubclass(JournalError, pop3aio.POP3Error)
