@@ -1,0 +1,45 @@
+"""Which keys are in the Maildir already, and which are just being delivered."""
+
+from __future__ import annotations
+
+import asyncio
+
+__all__ = ("KnownKeys",)
+
+
+class KnownKeys:
+    """The keys of the last scan and those delivered since; one delivery at a time for each."""
+
+    __slots__ = ("_known", "_waiting")
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        # For each key under delivery, who waits to see how it ends.
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    def learn(self, keys: set[str]) -> None:
+        """Take `keys` for all there are."""
+        self._known = set(keys)
+
+    async def claim(self, key: str) -> bool:
+        """Return True when the caller is to deliver `key`, and `settle` it; False when it has been delivered.
+
+        If somebody else is at it, wait for the outcome. Cancelling gives the place in the line up.
+        """
+        while key not in self._known:
+            others = self._waiting.get(key)
+            if others is None:
+                self._waiting[key] = []
+                return True
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            others.append(ended)
+            await ended
+        return False
+
+    def settle(self, key: str, *, delivered: bool) -> None:
+        """End the claim of `key`; if nothing was delivered, the next in the line tries."""
+        if delivered:
+            self._known.add(key)
+        for ended in self._waiting.pop(key):
+            if not ended.done():
+                ended.set_result(None)

@@ -1,0 +1,267 @@
+"""The Maildir, as the event loop sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Iterator
+from contextlib import aclosing, nullcontext
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeAlias, cast, get_args
+
+from ._commit import Committer, Durability, Publish
+from ._keys import KnownKeys
+from ._message import Delivered, Draft, Octets, Step
+from ._names import Names, check_date, check_flags, check_key, new_key
+from ._newlines import PIECE, Newline, Newlines
+from ._stream import Stream, Writer
+from ._tree import Tree
+from ._writer import GroupWriter, Ticket
+
+__all__ = ("Maildir", "Source")
+
+Source: TypeAlias = AsyncIterable[Octets] | Iterable[Octets] | Octets
+
+
+class Maildir:
+    """Delivers messages into one Maildir, through one thread of its own.
+
+    The order of a durable message: written to tmp/, modification time set, file synchronised, closed and that checked,
+    renamed into new/ (into cur/ when it has flags), directory synchronised, and only then reported as delivered. All
+    messages that wait while the thread is busy go through these stages together, and the directory is synchronised
+    once for them all. So a message is in new/ or cur/, whole and durable, or it is not there.
+
+    Everything belongs to the event loop of the first use. The object is an asynchronous context manager: entering it
+    makes the Maildir, which otherwise the first delivery does, and leaving it closes.
+
+    Args:
+        path: the directory with tmp/, new/ and cur/; a relative one is resolved now.
+        create: whether to make the Maildir if there is nothing or an empty directory. Something else is left alone.
+        durability: ``"full"``, or ``"data"`` without synchronising the directory (a power failure may take the name of
+            a message that was reported as delivered), or ``"none"`` without synchronising at all.
+        newline: what stands at the end of a line: ``"lf"`` and ``"crlf"`` convert the other, ``"verbatim"`` nothing.
+        sizes: whether names say the sizes (``,S=octets,W=virtual octets``), so that servers need not look.
+        mode: the permissions of files, less the umask.
+        dirmode: the permissions of directories that are made, less the umask.
+        publish: ``"rename"``, or ``"link"``, which fails rather than overwrites should a name exist; where there are no
+            hard links it renames after all.
+        hostname: the last part of names; by default that of this machine.
+        max_batch: how many messages are committed together at most; fewer if the limit of open files is low.
+        max_queued: how many octets may wait for the thread before callers do.
+
+    Raises:
+        ValueError: an argument is none of these.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        durability: Durability = "full",
+        newline: Newline = "lf",
+        sizes: bool = True,
+        mode: int = 0o600,
+        dirmode: int = 0o700,
+        publish: Publish = "rename",
+        hostname: str | None = None,
+        max_batch: int = 128,
+        max_queued: int = 8 << 20,
+    ) -> None:
+        _check_choice("durability", durability, Durability)
+        _check_choice("newline", newline, Newline)
+        _check_choice("publish", publish, Publish)
+        if max_batch < 1 or max_queued < 1:
+            raise ValueError(
+                f"max_batch and max_queued must be at least 1, not {max_batch!r} and {max_queued!r}"
+            )
+        self._path = os.path.abspath(path)
+        self._newline = newline
+        tree = Tree(self._path, create=create, dirmode=dirmode, sync=durability == "full")
+        self._committer = Committer(
+            tree, Names(hostname), durability=durability, sizes=sizes, mode=mode, publish=publish
+        )
+        self._writer = GroupWriter(self._committer, max_batch=max_batch, max_queued=max_queued)
+        self._known = KnownKeys()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._path!r})"
+
+    async def deliver(
+        self,
+        source: Source,
+        *,
+        key: str | None = None,
+        flags: str = "",
+        date: float | datetime.datetime | None = None,
+        headers: bytes = b"",
+    ) -> Delivered:
+        """Deliver one message and return when it is durable.
+
+        Args:
+            source: the octets: an asynchronous iterable of chunks, an iterable of them, or all in one piece.
+            key: 1 to 64 lower-case hexadecimal digits for the name, by which `keys` recognises the message; by default
+                16 random ones. If a message with this key is known, from the last `keys` or delivered here since, the
+                source is not read and a duplicate is returned. If one is under way, its outcome is awaited first.
+            flags: letters of ``DFPRST``; with any the message goes to cur/.
+            date: when the message was received, in seconds since the epoch or as a datetime with time zone; it becomes
+                the modification time of the file.
+            headers: octets to put before the source's, and counted with them.
+
+        Raises:
+            QuotaError: the file system is full or the quota used up.
+            MaildirError: something else failed; in any case nothing of the message is left.
+            ValueError: `key`, `flags` or `date` is not acceptable.
+
+        What the source raises is passed on, and nothing is left. Cancelling leaves nothing either, unless the message
+        was being published already: then it stays, whole and durable. CancelledError is raised when that is settled.
+        """
+        return await (await self.submit(source, key=key, flags=flags, date=date, headers=headers))
+
+    async def submit(
+        self,
+        source: Source,
+        *,
+        key: str | None = None,
+        flags: str = "",
+        date: float | datetime.datetime | None = None,
+        headers: bytes = b"",
+    ) -> Awaitable[Delivered]:
+        """Take one message in and return, when `source` is consumed, what to await for its durability.
+
+        Arguments and errors are those of `deliver`; those of the commit are raised by the awaitable, and nowhere if it
+        is dropped. To wait for room in the queue is part of this call.
+
+        Cancelling this call leaves nothing of the message. Cancelling who awaits the result is like cancelling
+        `deliver`; several may await it, and share that.
+        """
+        draft = self._draft(key, flags, date)
+        loop = self._writer.bind()
+        if key is None:
+            return await self._submit(draft, source, headers)
+        if not await self._known.claim(key):
+            known: asyncio.Future[Delivered] = loop.create_future()
+            known.set_result(Delivered(key, "", "", 0, 0, duplicate=True))
+            return known
+        try:
+            ticket = await self._submit(draft, source, headers)
+        except BaseException:
+            self._known.settle(key, delivered=False)
+            raise
+        ticket.add_done_callback(partial(self._settle, key))
+        return ticket
+
+    def open(
+        self, *, key: str | None = None, flags: str = "", date: float | datetime.datetime | None = None
+    ) -> Writer:
+        """Return a writer for one message: ``async with box.open() as w: await w.write(chunk)``.
+
+        Arguments and errors are those of `deliver`. Leaving the block cleanly commits the message and sets
+        ``w.delivered``; leaving it by an exception, cancellation included, leaves nothing of it.
+        """
+        return Writer(self._writer, self._draft(key, flags, date), None if key is None else self._known)
+
+    async def keys(self) -> set[str]:
+        """Return the keys of all messages in new/ and cur/ that have a name of ours, and remember them.
+
+        One scan of the two directories, in the thread, after what is queued; nothing else ever lists the Maildir.
+
+        Raises:
+            MaildirError: the directories could not be read.
+
+        Cancelling waits for the scan to end.
+        """
+        found = await self._writer.call(self._committer.keys)
+        self._known.learn(found)
+        return found
+
+    async def clean(self, max_age: float = 129600) -> list[str]:
+        """Remove files from tmp/ which nothing has touched for `max_age` seconds, and return their names.
+
+        36 hours are the custom: what is younger may be another program's delivery. A message that is coming in through
+        this object is spared at any age.
+
+        Raises:
+            MaildirError: tmp/ could not be read, or a file in it not removed.
+
+        Cancelling waits for the removal to end.
+        """
+        return await self._writer.call(partial(self._committer.clean, max_age))
+
+    async def aclose(self) -> None:
+        """Commit what is queued, then end the thread and close the directories.
+
+        A message whose source is still being read is broken off, and a later delivery fails with MaildirError. A second
+        call does nothing more. Cancelling waits for the end all the same.
+        """
+        await self._writer.close()
+
+    async def __aenter__(self) -> Self:
+        """Make the Maildir if need be; raises MaildirError when there is none to be had, and is closed then."""
+        try:
+            await self._writer.call(self._committer.prepare)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _draft(self, key: str | None, flags: str, date: float | datetime.datetime | None) -> Draft:
+        if key is None:
+            key = new_key()
+        else:
+            check_key(key)
+        return Draft(key, flags and check_flags(flags), check_date(date), Newlines(self._newline))
+
+    async def _submit(self, draft: Draft, source: Source, headers: bytes) -> Ticket[Delivered]:
+        writer = self._writer
+        if isinstance(source, bytes):
+            charge = await writer.admit(len(headers) + len(source))
+            return writer.put(draft, Step.COMMIT, [headers, source] if headers else [source], charge)
+        stream = Stream(writer, draft)
+        try:
+            if headers:
+                stream.add(headers)
+            if isinstance(source, AsyncIterable):
+                chunks = aiter(source)
+                # A generator that is left half-way would otherwise be closed whenever the collector finds it.
+                async with aclosing(chunks) if isinstance(chunks, AsyncGenerator) else nullcontext():
+                    async for chunk in chunks:
+                        if stream.add(chunk):
+                            await stream.spill()
+            else:
+                for chunk in _chunks(source):
+                    if stream.add(chunk):
+                        await stream.spill()
+            return await stream.finish()
+        except (Exception, asyncio.CancelledError):
+            await stream.abort()
+            raise
+
+    def _settle(self, key: str, ticket: asyncio.Future[Delivered]) -> None:
+        assert isinstance(ticket, Ticket)
+        self._known.settle(key, delivered=ticket.succeeded())
+
+
+def _chunks(source: Iterable[Octets] | Octets) -> Iterator[Octets]:
+    """Return the chunks of `source`; a buffer is cut up, so that no second one of its size is needed."""
+    if isinstance(source, str):
+        raise TypeError("a message is made of octets, not of str")
+    try:
+        view = memoryview(source)  # type: ignore[arg-type]
+    except TypeError:
+        return iter(cast("Iterable[Octets]", source))
+    view = view.cast("B")
+    return (view[start : start + PIECE] for start in range(0, len(view), PIECE))
+
+
+def _check_choice(name: str, value: object, choices: Any) -> None:
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

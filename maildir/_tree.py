@@ -1,0 +1,247 @@
+"""The directories of one Maildir, held open, and what is done to files in them. Everything here blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+
+from ._errors import NotAMaildir
+
+__all__ = ("Tree", "write_all")
+
+# In this order they are made: tmp/ last, so that a Maildir which a crash left half made is not yet one.
+_SUBDIRECTORIES = ("cur", "new", "tmp")
+
+_BY_HANDLE = {os.open, os.rename, os.unlink, os.stat, os.utime} <= os.supports_dir_fd
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_HOLD = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
+_CREATE = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | _CLOEXEC
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+# Directories cannot be synchronised on CIFS, on some old systems and on Windows; nothing better can be done there.
+_NO_DIRECTORY_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+
+
+class Tree:
+    """tmp/, new/ and cur/ under one path.
+
+    Where the system can, files are reached through descriptors of their directories: the Maildir cannot be exchanged
+    underneath, and a name is not looked up from the root each time. Otherwise by path, through the same calls.
+    """
+
+    __slots__ = ("_create", "_dirmode", "_handles", "_paths", "_prefixes", "_ready", "_sync", "path")
+
+    def __init__(self, path: str, *, create: bool, dirmode: int, sync: bool) -> None:
+        self.path = path
+        self._create = create
+        self._dirmode = dirmode
+        self._sync = sync
+        self._ready = False
+        self._handles: dict[str, int] = {}
+        self._paths = {name: os.path.join(path, name) for name in _SUBDIRECTORIES}
+        self._prefixes = self._by_path()
+
+    def prepare(self) -> None:
+        """Make and open the directories, unless that is done.
+
+        Raises:
+            NotAMaildir: the path leads to something else, or to nothing and it is not to be made.
+        """
+        if not self._ready:
+            self._build()
+            self._hold()
+            self._ready = True
+
+    def renew(self) -> None:
+        """Look again at the path, since a directory has vanished from it."""
+        self.close()
+        self.prepare()
+
+    def close(self) -> None:
+        """Give the handles back; `prepare` takes them again."""
+        self._ready = False
+        self._prefixes = self._by_path()
+        while self._handles:
+            with contextlib.suppress(OSError):  # nothing was written through it
+                os.close(self._handles.popitem()[1])
+
+    def path_of(self, subdirectory: str, name: str) -> str:
+        """Return the absolute path of ``subdirectory/name``."""
+        return f"{self._paths[subdirectory]}{os.sep}{name}"
+
+    def create(self, name: str, mode: int) -> int:
+        """Create ``tmp/name``, which must not exist, and return a descriptor for writing."""
+        return os.open(self._prefixes["tmp"] + name, _CREATE, mode, dir_fd=self._handles.get("tmp"))
+
+    def rename(self, name: str, subdirectory: str, target: str) -> None:
+        """Move ``tmp/name`` to ``subdirectory/target``."""
+        os.rename(
+            self._prefixes["tmp"] + name,
+            self._prefixes[subdirectory] + target,
+            src_dir_fd=self._handles.get("tmp"),
+            dst_dir_fd=self._handles.get(subdirectory),
+        )
+
+    def link(self, name: str, subdirectory: str, target: str) -> None:
+        """Give ``tmp/name`` the second name ``subdirectory/target``, which must not exist."""
+        os.link(
+            self._prefixes["tmp"] + name,
+            self._prefixes[subdirectory] + target,
+            src_dir_fd=self._handles.get("tmp"),
+            dst_dir_fd=self._handles.get(subdirectory),
+        )
+
+    def unlink(self, subdirectory: str, name: str) -> None:
+        """Remove ``subdirectory/name``; that it is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._prefixes[subdirectory] + name, dir_fd=self._handles.get(subdirectory))
+
+    def identity(self, subdirectory: str, name: str) -> tuple[int, int] | None:
+        """Return device and inode of ``subdirectory/name``, None if it cannot be seen."""
+        try:
+            found = os.stat(
+                self._prefixes[subdirectory] + name,
+                dir_fd=self._handles.get(subdirectory),
+                follow_symlinks=False,
+            )
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def set_mtime(self, name: str, mtime: int) -> None:
+        """Set the modification time of ``tmp/name`` to `mtime`, in nanoseconds."""
+        # The access time stays young: some cleaners of tmp/ go by it, and the message is not out of there yet.
+        times = (time.time_ns(), mtime)
+        os.utime(self._prefixes["tmp"] + name, ns=times, dir_fd=self._handles.get("tmp"))
+
+    def names(self, subdirectory: str) -> list[str]:
+        """Return the names in `subdirectory`."""
+        return os.listdir(self._where(subdirectory))
+
+    def clean(self, max_age: float, spare: set[str]) -> list[str]:
+        """Remove files from tmp/ untouched for `max_age` seconds, except `spare`; return their names."""
+        limit = time.time() - max_age
+        removed = []
+        with os.scandir(self._where("tmp")) as entries:
+            for entry in entries:
+                # Another cleaner may be at work.
+                with contextlib.suppress(FileNotFoundError):
+                    found = entry.stat(follow_symlinks=False)
+                    youngest = max(found.st_atime, found.st_mtime, found.st_ctime)
+                    if stat.S_ISREG(found.st_mode) and youngest <= limit and entry.name not in spare:
+                        os.unlink(self._prefixes["tmp"] + entry.name, dir_fd=self._handles.get("tmp"))
+                        removed.append(entry.name)
+        return sorted(removed)
+
+    def sync(self, subdirectory: str) -> None:
+        """Make the names in `subdirectory` durable, as far as the file system can."""
+        handle = self._handles.get(subdirectory)
+        if handle is None:
+            _sync_path(self._paths[subdirectory])
+        else:
+            _sync_handle(handle)
+
+    def _where(self, subdirectory: str) -> str | int:
+        return self._handles.get(subdirectory, self._paths[subdirectory])
+
+    def _by_path(self) -> dict[str, str]:
+        return {name: os.path.join(path, "") for name, path in self._paths.items()}
+
+    def _build(self) -> None:
+        paths = self._paths
+        if all(map(os.path.isdir, paths.values())):
+            return
+        try:
+            entries = set(os.listdir(self.path))
+        except FileNotFoundError as error:
+            if not self._create:
+                raise NotAMaildir(
+                    error.errno, f"There is no Maildir at {self.path!r}; create=True makes one"
+                ) from error
+            entries = set()
+        except NotADirectoryError as error:
+            raise NotAMaildir(error.errno, f"{self.path!r} is no directory; a Maildir is one") from error
+        present = entries & paths.keys()
+        # One of the three among other files proves nothing: many a home directory has a tmp/ of its own.
+        if not self._create or (len(present) < 2 and entries - present):
+            raise NotAMaildir(
+                errno.EINVAL,
+                f"{self.path!r} is no Maildir: it lacks cur/, new/ or tmp/; give an empty or a new directory",
+            )
+        for name in sorted(present):
+            if not os.path.isdir(paths[name]):
+                raise NotAMaildir(errno.ENOTDIR, f"{self.path!r} is no Maildir: {name} in it is no directory")
+        for name in _SUBDIRECTORIES:
+            if name not in present:
+                self._make(paths[name])
+
+    def _make(self, path: str) -> None:
+        parent = os.path.dirname(path)
+        try:
+            os.mkdir(path, self._dirmode)
+        except FileExistsError:
+            return  # another process makes the same Maildir
+        except FileNotFoundError:
+            self._make(parent)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, self._dirmode)
+        if self._sync:
+            _sync_path(path)
+            _sync_path(parent)
+
+    def _hold(self) -> None:
+        paths = self._paths
+        if len({os.stat(path).st_dev for path in paths.values()}) > 1:
+            raise NotAMaildir(
+                errno.EXDEV,
+                f"cur/, new/ and tmp/ of {self.path!r} must be on one file system: a message is renamed in it",
+            )
+        if not _BY_HANDLE:
+            return
+        try:
+            for name, path in paths.items():
+                self._handles[name] = os.open(path, _HOLD)
+        except PermissionError:
+            self.close()  # a drop box which lets us write but not read: by path, then
+        except BaseException:
+            self.close()
+            raise
+        else:
+            self._prefixes = dict.fromkeys(paths, "")
+
+
+def _sync_handle(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
+
+
+def _sync_path(path: str) -> None:
+    try:
+        handle = os.open(path, _HOLD)
+    except PermissionError:
+        return
+    try:
+        _sync_handle(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`: one call may take less, at a full disk, after a signal, or beyond 2 GiB."""
+    while data:
+        written = os.write(fd, data)
+        if not written:
+            raise OSError(errno.EIO, "the system took no octet of a write")
+        data = data[written:]
