@@ -1,0 +1,219 @@
+"""The command line: what can be said, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from pop3aio._version import __version__
+
+from ._errors import ExitStatus, Failed
+from ._passwords import WAYS
+
+__all__ = ("JOURNAL", "parse_arguments")
+
+JOURNAL = ".pop3aio-journal.sqlite"
+"""The journal's name in the Maildir; a folder of a Maildir begins with a dot, too, but is a directory."""
+
+_URLS = """\
+URLs: pop3s://user@host[:port] is TLS from the start (port 995), pop3://user@host[:port] is STLS (port 110), which must
+succeed. Passwords come from """
+_STATUS = """
+Exit status: 0 done, 1 some messages failed, 2 usage, 3 no connection or no TLS, 4 login refused, 130 interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, and never repeat what may be a password."""
+
+    def __init__(self, **options: object) -> None:
+        # Otherwise --password would be taken for the beginning of another option.
+        super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments: "):
+            message = _unknown(message.removeprefix("unrecognized arguments: ").split())
+        elif "invalid choice: " in message:
+            message = "say what to do: fetch, list, check, demo or serve"
+        message = re.sub("ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        raise Failed(f"{message} (see: {self.prog} --help)", ExitStatus.USAGE)
+
+
+def _unknown(words: Sequence[str]) -> str:
+    options = [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
+    if any(re.match(r"--?pass|-p", option) for option in options):
+        return (
+            f"a password is never taken from the command line, where others can see it: it comes from {WAYS}"
+        )
+    # The rest of a short option may be its value.
+    named = [option if option.startswith("--") else option[:2] for option in options]
+    return f"unknown option {', '.join(named)}" if named else "there are more arguments than it takes"
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the arguments, by default those of this process.
+
+    Raises Failed for what cannot be understood, SystemExit after ``--help`` and ``--version``.
+    """
+    parser = _Parser(
+        prog="pop3aio",
+        description="Fetch mail from POP3 servers into Maildirs, and see what such a server has.",
+        epilog=_URLS + WAYS + "." + _STATUS,
+    )
+    parser.add_argument("--version", action="version", version=f"pop3aio {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    general, remote, secret = _general(), _remote(), _secret()
+
+    def command(name: str, text: str, *parents: _Parser) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, parents=[*parents, general], help=text.partition(". ")[0].rstrip("."), description=text
+        )
+
+    _fetch(
+        command("fetch", "Fetch new mail into a Maildir. What was fetched once is not again.", remote, secret)
+    )
+    command("list", "Show what is in a maildrop.", remote, secret)
+    command(
+        "check",
+        "Show whether a server is all right. It shows greeting, TLS, certificate and capabilities; with a user in the "
+        "URL it logs in, too, if there is a password.",
+        remote,
+        secret,
+    )
+    _demo(command("demo", "Fetch sample mail from a server that runs inside this command."))
+    _serve(
+        command("serve", "Serve a Maildir or a folder of .eml files by POP3, to try clients with.", secret)
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.command in ("fetch", "list", "check") and arguments.plaintext and arguments.ca_file:
+        parser.error("--ca-file makes no sense with --insecure-plaintext: there is no certificate to check")
+    return arguments
+
+
+def _general() -> _Parser:
+    parser = _Parser(add_help=False)
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show the dialogue with the server on standard error, without secrets",
+    )
+    return parser
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def _remote() -> _Parser:
+    parser = _Parser(add_help=False)
+    parser.add_argument("url", metavar="URL", help="pop3s://user@host[:port] or pop3://user@host[:port]")
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="certificates (PEM) to trust in place of the system's: a private authority",
+    )
+    parser.add_argument(
+        "--insecure-plaintext",
+        dest="plaintext",
+        action="store_true",
+        help="with pop3://, go without TLS: anyone on the way can read mail and password",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        help="how long to wait for the server (default: 60, and 30 to connect)",
+    )
+    parser.add_argument(
+        "--bare-lf",
+        action="store_true",
+        help="the server ends its lines by LF alone, which is against the standard",
+    )
+    _json(parser)
+    return parser
+
+
+def _secret() -> _Parser:
+    parser = _Parser(add_help=False)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--password-file", metavar="FILE", help="the password is the first line of this file")
+    group.add_argument(
+        "--password-command",
+        metavar="COMMAND",
+        help="the password is the first line this shell command prints",
+    )
+    return parser
+
+
+def _fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("maildir", metavar="MAILDIR", help="where the mail goes; made if it is not there")
+    policy = parser.add_mutually_exclusive_group()
+    policy.add_argument("--keep", action="store_true", help="leave the mail on the server (the default)")
+    policy.add_argument("--delete", action="store_true", help="delete from the server what was fetched")
+    policy.add_argument(
+        "--keep-days",
+        metavar="N",
+        type=_number(0, "days"),
+        help="delete from the server what was fetched N days ago or earlier",
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=_number(1, "messages"), help="fetch N new messages at most"
+    )
+    parser.add_argument(
+        "--journal",
+        metavar="FILE",
+        help=f"the file that notes what was fetched (default: {JOURNAL} in the Maildir, where mail programs pass over "
+        "a file of that name)",
+    )
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "maildir",
+        metavar="MAILDIR",
+        nargs="?",
+        default="pop3aio-demo-maildir",
+        help="where the sample mail goes (default: %(default)s)",
+    )
+    _json(parser)
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", metavar="MAILDIR_OR_EML_DIR", help="the mail to serve; its files are never changed"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=_number(0, "a port", 65535),
+        default=1110,
+        help="the port to listen at; 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--user", metavar="NAME", default="user", help="the name to log in by (default: %(default)s)"
+    )
+
+
+def _number(least: int, what: str, most: int | None = None) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+        if value < least or (most is not None and value > most):
+            until = "" if most is None else f" to {most}"
+            raise argparse.ArgumentTypeError(f"{what}: a whole number from {least}{until} is expected")
+        return value
+
+    return number
+
+
+def _positive_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("a number of seconds above 0 is expected")
+    return seconds

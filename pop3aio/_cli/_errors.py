@@ -1,0 +1,151 @@
+"""What goes wrong, as one line that says what to do, and an exit status."""
+
+from __future__ import annotations
+
+import enum
+import ssl
+
+from maildir import MaildirError
+from pop3aio._errors import (
+    AuthenticationError,
+    CommandError,
+    ConnectionLost,
+    LoginDelay,
+    MailboxInUse,
+    ResponseTimeout,
+    ServerPermanentError,
+    ServerTemporaryError,
+    TlsError,
+    printable,
+)
+from pop3aio._journal import JournalError
+from pop3core import POP3Error, RemoteProtocolError
+
+__all__ = ("ExitStatus", "Failed", "describe", "one_line")
+
+_LONGEST_LINE = 2000
+
+# OpenSSL's numbers (x509_vfy.h): the certificate is past its days, and the name or address is another.
+_EXPIRED = (9, 10)
+_WRONG_NAME = (62, 64)
+
+_AGAIN = "try again"
+
+
+class ExitStatus(enum.IntEnum):
+    """What the command's exit status says."""
+
+    DONE = 0
+    FAILED = 1
+    """Some messages failed, or the run was broken off after the login."""
+    USAGE = 2
+    CONNECTION = 3
+    """There is no connection, or no TLS."""
+    LOGIN = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Failed(Exception):
+    """The command cannot go on: one line for a person, and the exit status."""
+
+    def __init__(self, message: str, status: ExitStatus = ExitStatus.FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def one_line(text: str) -> str:
+    """Return text from anywhere as one line that is safe to show."""
+    return printable(text, _LONGEST_LINE)
+
+
+def describe(error: BaseException, resume: str | None = None) -> str:
+    """Return one line about `error` that says what happened and what to do.
+
+    `resume` is what to do about a run that was broken off.
+    """
+    if isinstance(error, POP3Error):
+        text = str(error).replace("connect with bare_lf=True", "say --bare-lf")
+        hint = _hint(error, text)
+        if hint == _AGAIN and resume is not None:
+            hint = ""
+        parts = [text, hint, resume or ""]
+    elif isinstance(error, OSError):
+        parts = [_of_system(error), resume or ""]
+    else:
+        parts = [f"unexpected {type(error).__name__}: {error}", "run it again with -v to see where"]
+    return one_line("; ".join(part for part in parts if part).replace("?;", "?"))
+
+
+def _of_system(error: OSError) -> str:
+    if isinstance(error, MaildirError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _hint(error: POP3Error, text: str) -> str:
+    """Return what to do about `error`, as far as its own text does not say so."""
+    if isinstance(error, CommandError):
+        return _hint_for_refusal(error)
+    if isinstance(error, TlsError):
+        return _hint_for_tls(error, text)
+    if isinstance(error, ResponseTimeout):
+        if "--bare-lf" in text:
+            return ""
+        if "the greeting" in text:
+            return "check the port (one for TLS from the start needs pop3s://), or allow more by --timeout"
+        return "try again later, or allow more by --timeout"
+    if isinstance(error, ConnectionLost):
+        if text.startswith("no connection"):
+            return "check host and port in the URL, and that the server is running"
+        if text.startswith("there is no host"):
+            return "check the host in the URL, and the network"
+        return _AGAIN
+    if isinstance(error, JournalError):
+        return _hint_for_journal(text)
+    if isinstance(error, RemoteProtocolError):
+        if "bare CR or LF" in text:
+            return "if it ends its lines by LF alone, say --bare-lf"
+        return "run with -v to see what the server said"
+    return ""
+
+
+def _hint_for_journal(text: str) -> str:
+    if text.endswith(": database or disk is full"):
+        return "make room and run again"
+    if text.endswith((": unable to open database file", ": attempt to write a readonly database")):
+        return "check that its folder is there and can be written, or choose another file by --journal"
+    return ""
+
+
+def _hint_for_refusal(error: CommandError) -> str:
+    if isinstance(error, MailboxInUse):
+        return "another program has this mailbox open: try again later"
+    if isinstance(error, LoginDelay):
+        wait = "a while" if error.seconds is None else f"{error.seconds} s"
+        return f"the last login was too recent: wait {wait}"
+    if isinstance(error, ServerTemporaryError):
+        return "a passing trouble of the server: try again later"
+    if isinstance(error, ServerPermanentError):
+        return "a trouble of the server that its operator must mend"
+    if isinstance(error, AuthenticationError):
+        return "check the user name and the password"
+    if error.command == "UIDL":
+        return "without unique-ids nobody can tell which messages are new"
+    return ""
+
+
+def _hint_for_tls(error: TlsError, text: str) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        if cause.verify_code in _EXPIRED:
+            return "the server's operator must renew it, or this machine's clock is wrong"
+        if cause.verify_code in _WRONG_NAME:
+            return "write the host as the certificate names it"
+        return "if the authority is a private one, give its certificate by --ca-file"
+    if "pop3://" in text:
+        return ""
+    if isinstance(cause, ssl.SSLError):
+        return "if it is one for STLS, write pop3:// in the URL"
+    return "check the port, and try again"

@@ -1,0 +1,74 @@
+"""From the arguments to an exit status, whatever happens in between."""
+
+from __future__ import annotations
+
+import argparse
+import traceback
+from collections.abc import Callable, Sequence
+
+from ._arguments import parse_arguments
+from ._errors import ExitStatus, Failed, describe
+from ._loop import Terminated
+from ._output import Output, abandon_stdout
+
+__all__ = ("main",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, by default those of the process, and return the exit status.
+
+    Whatever goes wrong is said in one line on standard error.
+    """
+    try:
+        arguments = parse_arguments(argv)
+    except Failed as failure:
+        Output().warn(str(failure))
+        return failure.status
+    except SystemExit:
+        # --help and --version have printed what they had to.
+        return ExitStatus.DONE
+    output = Output(as_json=getattr(arguments, "json", False), verbose=arguments.verbose)
+    with output.logged():
+        try:
+            status, error = _attempt(arguments, output)
+            output.finish(status, error)
+        except BrokenPipeError:
+            return abandon_stdout()
+    return status
+
+
+def _attempt(arguments: argparse.Namespace, output: Output) -> tuple[int, str | None]:
+    try:
+        return _command(arguments.command)(arguments, output), None
+    except Failed as failure:
+        return failure.status, str(failure)
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED, _with("interrupted", output.resume)
+    except Terminated:
+        return ExitStatus.TERMINATED, _with("terminated", output.resume)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if output.verbose:
+            for line in traceback.format_exc().splitlines():
+                output.trace(line)
+        return ExitStatus.FAILED, output.masked(describe(error, output.resume))
+
+
+def _with(text: str, advice: str | None) -> str:
+    return text if advice is None else f"{text}; {advice}"
+
+
+def _command(name: str) -> Callable[[argparse.Namespace, Output], int]:
+    """Return what carries the command out; only that one's modules are loaded."""
+    if name == "fetch":
+        from ._fetch import run_fetch as run
+    elif name == "list":
+        from ._list import run_list as run
+    elif name == "check":
+        from ._check import run_check as run
+    elif name == "demo":
+        from ._demo import run_demo as run
+    else:
+        from ._serve import run_serve as run
+    return run

@@ -1,0 +1,95 @@
+"""URLs of maildrops."""
+
+from __future__ import annotations
+
+import pytest
+
+from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._url import ServerUrl, parse_url
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pop3s://me@mail.example.com", ServerUrl("mail.example.com", 995, "implicit", "me")),
+        ("POP3S://me@mail.example.com:9950", ServerUrl("mail.example.com", 9950, "implicit", "me")),
+        ("pops://mail.example.com", ServerUrl("mail.example.com", 995, "implicit")),
+        ("pop3://me@mail.example.com", ServerUrl("mail.example.com", 110, "starttls", "me")),
+        ("pop://me@mail.example.com.", ServerUrl("mail.example.com.", 110, "starttls", "me")),
+        ("pop3s://me%40example.com@h", ServerUrl("h", 995, "implicit", "me@example.com")),
+        ("pop3s://me@example.com@h", ServerUrl("h", 995, "implicit", "me@example.com")),
+        ("pop3s://J%C3%BCrgen%3A@h", ServerUrl("h", 995, "implicit", "Jürgen:")),
+        ("pop3s://me;AUTH=PLAIN@h", ServerUrl("h", 995, "implicit", "me", "PLAIN")),
+        ("pop3s://me;auth=user@h", ServerUrl("h", 995, "implicit", "me", "USER")),
+        ("pop3s://me;AUTH=*@h", ServerUrl("h", 995, "implicit", "me")),
+        ("pop3s://me@[2001:db8::1]", ServerUrl("2001:db8::1", 995, "implicit", "me")),
+        ("pop3s://me@[fe80::1%25eth0]:99", ServerUrl("fe80::1%eth0", 99, "implicit", "me")),
+        ("pop3s://me@bücher.example", ServerUrl("xn--bcher-kva.example", 995, "implicit", "me")),
+    ],
+)
+def test_it_is_understood(text: str, expected: ServerUrl) -> None:
+    assert parse_url(text) == expected
+
+
+def test_plaintext_is_for_one_scheme() -> None:
+    assert parse_url("pop3://me@h", plaintext=True) == ServerUrl("h", 110, "none", "me")
+    with pytest.raises(Failed, match="with pop3:// only"):
+        parse_url("pop3s://me@h", plaintext=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mail.example.com", "must begin with pop3s://"),
+        ("imap://me@h", "must begin with pop3s://"),
+        ("me:hunter2@h", "must begin with pop3s://"),
+        ("pop3s://me:hunter2@h", "no password"),
+        ("pop3s://me:@h", "no password"),
+        ("pop3s://me:hunter2/hunter2@h", "no password"),
+        ("pop3s://me:hunter2@hunter2@h", "no password"),
+        ("pop3s://h:hunter2", "port"),
+        ("pop3s://h/hunter2", "leave out what follows"),
+        ("pop3s://h?hunter2", "leave out what follows"),
+        ("pop3s://h#hunter2", "leave out what follows"),
+        ("pop3s://me@h/", "leave out what follows"),
+        ("pop3s://@h", "no user name"),
+        ("pop3s://;AUTH=PLAIN@h", "no user name"),
+        ("pop3s://me;hunter2@h", "only ;AUTH=PLAIN"),
+        ("pop3s://me;AUTH=hunter2@h", "only ;AUTH=PLAIN"),
+        ("pop3s://me%2@h", "not encoded well"),
+        ("pop3s://me%0Ahunter2@h", "not encoded well"),
+        ("pop3s://me%FFhunter2@h", "not encoded well"),
+        ("pop3s://", "no valid host"),
+        ("pop3s://me@", "no valid host"),
+        ("pop3s://me@a..b", "no valid host"),
+        ("pop3s://me@a b", "no valid host"),
+        ("pop3s://me@" + "a" * 64, "no valid host"),
+        ("pop3s://me@" + "ü" * 64, "no valid host"),
+        ("pop3s://me@" + "a." * 127 + "a", "no valid host"),
+        ("pop3s://me@2001:db8::1", "stands in brackets"),
+        ("pop3s://me@[::1]hunter2", "behind the ]"),
+        ("pop3s://me@[hunter2", "no valid host"),
+        ("pop3s://me@h:0", "port"),
+        ("pop3s://me@h:65536", "port"),
+        ("pop3s://me@h:", "port"),
+    ],
+)
+def test_it_is_refused_and_not_repeated(text: str, message: str) -> None:
+    with pytest.raises(Failed, match=message) as refused:
+        parse_url(text)
+    assert refused.value.status == ExitStatus.USAGE
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (ServerUrl("h", 995, "implicit", "me"), "pop3s://me@h"),
+        (ServerUrl("h", 1995, "implicit"), "pop3s://h:1995"),
+        (ServerUrl("h", 110, "starttls", "me@a"), "pop3://me%40a@h"),
+        (ServerUrl("::1", 1110, "none", "me"), "pop3://me@[::1]:1110"),
+    ],
+)
+def test_it_can_be_shown_and_read_again(url: ServerUrl, shown: str) -> None:
+    assert str(url) == shown
+    assert parse_url(shown, plaintext=url.tls == "none") == url
