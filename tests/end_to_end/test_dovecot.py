@@ -17,14 +17,13 @@ from pop3aio.testing import awkward_messages, sample_messages
 from tests.dovecot import Dovecot, doveadm_fetch, require_dovecot
 
 COUNT = 1000
+HUGE = 50 << 20
 
 
 def thousand() -> list[bytes]:
     """Varied mail as a delivery agent stores it; what begins with a dot, Dovecot cannot send (it does not stuff it)."""
-    awkward = [
-        octets for name, octets in awkward_messages() if not octets.startswith(b".") and len(octets) < 1 << 20
-    ]
-    messages = [m for m in sample_messages() if len(m) < 300_000] + awkward
+    awkward = [octets for _, octets in awkward_messages() if not octets.startswith(b".")]
+    messages = sample_messages() + awkward
     source = random.Random(5)
     while len(messages) < COUNT:
         lines = [
@@ -40,8 +39,9 @@ def thousand() -> list[bytes]:
 def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
     require_dovecot()
     folder = tmp_path_factory.mktemp("dovecot")
-    users = {"thousand": "password", "user": "password", "other": "password"}
-    mail = {"thousand": thousand(), "user": sample_messages(), "other": sample_messages()}
+    huge = [octets for _, octets in awkward_messages(huge=HUGE) if len(octets) >= HUGE]
+    mail = {"thousand": thousand(), "huge": huge, "user": sample_messages(), "other": sample_messages()}
+    users = dict.fromkeys(mail, "password")
     with Dovecot(folder, users=users, messages=mail, extra_config="pop3_lock_session = yes") as running:
         yield running
 
@@ -56,7 +56,7 @@ def connect(dovecot: Dovecot, tls: str = "implicit") -> pop3aio.Connect:
     )
 
 
-def by_curl(dovecot: Dovecot, folder: Path) -> list[bytes]:
+def by_curl(dovecot: Dovecot, folder: Path, user: str, count: int) -> list[bytes]:
     """What curl gets, in the order of the server's listing."""
     if shutil.which("curl") is None:
         if os.environ.get("CI"):
@@ -66,17 +66,19 @@ def by_curl(dovecot: Dovecot, folder: Path) -> list[bytes]:
     authority.write_bytes(dovecot.ca_pem)
     subprocess.run(
         [
-            "curl", "--silent", "--show-error", "--fail", "--cacert", authority, "--user", "thousand:password",
-            f"pop3s://localhost:{dovecot.tls_port}/[1-{COUNT}]", "--output", folder / "message-#1",
+            "curl", "--silent", "--show-error", "--fail", "--cacert", authority, "--user", f"{user}:password",
+            f"pop3s://localhost:{dovecot.tls_port}/[1-{count}]", "--output", folder / "message-#1",
         ],
         check=True,
     )  # fmt: skip
-    return [(folder / f"message-{number}").read_bytes() for number in range(1, COUNT + 1)]
+    return [(folder / f"message-{number}").read_bytes() for number in range(1, count + 1)]
 
 
-async def fetch_all(dovecot: Dovecot, box: Maildir, journal: Path) -> pop3aio.FetchReport:
+async def fetch_all(
+    dovecot: Dovecot, box: Maildir, journal: Path, user: str = "thousand"
+) -> pop3aio.FetchReport:
     async with connect(dovecot) as client:
-        await client.login("thousand", "password")
+        await client.login(user, "password")
         return await pop3aio.fetch(client, box, journal=journal)
 
 
@@ -85,7 +87,7 @@ def contents(folder: Path) -> list[bytes]:
 
 
 async def test_a_thousand_messages_over_tls(dovecot: Dovecot, tmp_path: Path) -> None:
-    judged = by_curl(dovecot, tmp_path)
+    judged = by_curl(dovecot, tmp_path, "thousand", COUNT)
     async with Maildir(tmp_path / "crlf", newline="crlf") as box:
         report = await fetch_all(dovecot, box, tmp_path / "journal-crlf")
         assert (report.fetched, report.failed, report.octets) == (COUNT, [], sum(map(len, judged)))
@@ -107,6 +109,14 @@ async def test_a_thousand_messages_over_tls(dovecot: Dovecot, tmp_path: Path) ->
             )
             assert message.physical == len(octets)
             assert message.virtual == len(octets) + octets.count(b"\n") - octets.count(b"\r\n")
+
+
+async def test_fifty_megabytes_over_tls(dovecot: Dovecot, tmp_path: Path) -> None:
+    judged = by_curl(dovecot, tmp_path, "huge", 1)
+    async with Maildir(tmp_path / "box", newline="crlf") as box:
+        assert (await fetch_all(dovecot, box, tmp_path / "journal", "huge")).fetched == 1
+    assert contents(tmp_path / "box") == judged
+    assert len(judged[0]) >= HUGE
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls", "none"])
