@@ -82,7 +82,8 @@ class _Writer:
 
     def raw(self, body: bytes, charset: str = "us-ascii", encoding: str = "7bit") -> bytes:
         headers = self.headers()
-        headers["Subject"] = headers["Subject"].encode("ascii", "ignore").decode().strip() or "Hello"
+        if not headers["Subject"].isascii():
+            headers["Subject"] = "Greetings, and one question"
         headers["From"] = f"<{headers['From'].partition('<')[2]}"
         headers["MIME-Version"] = "1.0"
         headers["Content-Type"] = f"text/plain; charset={charset}"
