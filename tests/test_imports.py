@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # The pure part of the standard library that the core rests on; no I/O, no clock, no threads.
 PURE = {
     "__future__", "abc", "base64", "binascii", "collections", "dataclasses", "enum", "functools", "hashlib", "hmac",
-    "itertools", "re", "stringprep", "types", "typing", "unicodedata",
+    "itertools", "json", "re", "secrets", "stringprep", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 
@@ -53,6 +53,8 @@ def allowed(path: Path, package: str, lazy: bool) -> bool:
         return True
     if package == "rich":
         return parts[1] == "_cli"
+    if package == "idna":
+        return lazy
     if package == "trustme":
         return parts[1] == "testing" and lazy
     if package == "pytest":

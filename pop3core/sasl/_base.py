@@ -1,0 +1,99 @@
+"""What all mechanisms have in common: the interface, the errors, and what no name or secret may hold."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Protocol, runtime_checkable
+
+from pop3core._errors import LocalProtocolError, POP3Error
+
+__all__ = (
+    "ChallengeRefused",
+    "Mechanism",
+    "MechanismUnusable",
+    "ServerNotAuthenticated",
+    "SingleMessage",
+    "check_text",
+    "escape_name",
+)
+
+# SASLprep prohibits these (RFC 4013 section 2.3); a password that ends in a line break was read from a file.
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class ChallengeRefused(POP3Error):
+    """The server's challenge is not one that the mechanism may answer; cancel the exchange."""
+
+
+class ServerNotAuthenticated(ChallengeRefused):
+    """The server could not prove that it knows the password; drop the connection, it may be anyone's."""
+
+
+class MechanismUnusable(POP3Error):
+    """This build of Python lacks what the mechanism is made of, such as MD5; nothing was sent."""
+
+
+@runtime_checkable
+class Mechanism(Protocol):
+    """What the login needs of a mechanism."""
+
+    @property
+    def name(self) -> str:
+        """The mechanism's registered name, in upper case."""
+
+    @property
+    def client_first(self) -> bool:
+        """Whether the client speaks first, so that an initial response may be sent (RFC 5034 section 4)."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the mechanism is finished; a success before that is none (RFC 4422 section 3.6)."""
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return the response to a decoded challenge, an empty one for the initial response."""
+
+
+class SingleMessage:
+    """A mechanism that is over with one message from the client."""
+
+    name: ClassVar[str]
+    client_first: ClassVar[bool] = True
+
+    def __init__(self, message: bytes) -> None:
+        self._message = message
+        self.done = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return the message; raises ChallengeRefused on anything but one empty challenge."""
+        if self.done or challenge:
+            raise ChallengeRefused(f"{self.name} has one empty challenge; the server sent another")
+        self.done = True
+        message, self._message = self._message, b""
+        return message
+
+
+def check_text(mechanism: str, what: str, value: object, *, optional: bool = False) -> str:
+    """Return a name or a secret that can be sent; the message of the LocalProtocolError does not hold it."""
+    if not isinstance(value, str):
+        raise LocalProtocolError(f"{mechanism} needs the {what} as a str, not {type(value).__name__}")
+    if not value and not optional:
+        raise LocalProtocolError(f"{mechanism} needs a {what}; it is empty")
+    if _SURROGATE.search(value):
+        # Not left to encode(): its error would carry the password.
+        raise LocalProtocolError(
+            f"the {what} holds half a character (a lone surrogate), which {mechanism} cannot send as UTF-8"
+        )
+    if _CONTROL.search(value):
+        raise LocalProtocolError(
+            f"the {what} holds a control character (a line break, NUL or the like), which {mechanism} does not send"
+        )
+    return value
+
+
+def escape_name(name: str) -> str:
+    """Return a name as a saslname: commas and equals signs separate the parts around it (RFC 5801 section 4)."""
+    return name.replace("=", "=3D").replace(",", "=2C")

@@ -1,0 +1,81 @@
+"""CRAM-MD5 and APOP: a digest instead of the password, from the time before TLS.
+
+Neither says who the server is, and both let whoever reads the line guess passwords at leisure: use them when nothing
+better is offered. MD5 is asked for as a security function, so that a build which forbids it there is obeyed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pop3core._errors import LocalProtocolError
+from pop3core._replies import parse_apop_timestamp
+from pop3core.sasl._base import ChallengeRefused, MechanismUnusable, check_text
+from pop3core.sasl._saslprep import prepare
+
+__all__ = ("CramMd5", "apop_digest")
+
+
+class CramMd5:
+    """CRAM-MD5: a digest of the server's challenge and the password (RFC 2195).
+
+    `user` and `password` are used as UTF-8 and as they are; the RFC is older than SASLprep. Raises LocalProtocolError
+    as `Plain` does, and MechanismUnusable where Python has no MD5, as in FIPS mode.
+    """
+
+    name: ClassVar[str] = "CRAM-MD5"
+    client_first: ClassVar[bool] = False
+
+    def __init__(self, user: str, password: str) -> None:
+        self._user = check_text("CRAM-MD5", "user name", user).encode()
+        self._password = check_text("CRAM-MD5", "password", password).encode()
+        self.done = False
+        # Learned before anything is sent, while the login can still take another way.
+        _hmac_md5(b"", b"")
+
+    def __repr__(self) -> str:
+        return "CramMd5(***)"
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return name and digest; raises ChallengeRefused on anything but one msg-id (RFC 2195 section 2)."""
+        if self.done:
+            raise ChallengeRefused("CRAM-MD5 has one challenge; the server sent another")
+        if parse_apop_timestamp(challenge) != challenge:
+            # What the server may choose freely it can choose to attack the hash (CVE-2007-1558).
+            raise ChallengeRefused(
+                "the challenge of CRAM-MD5 is no msg-id such as <1896.697170952@mail.example>"
+            )
+        self.done = True
+        password, self._password = self._password, b""
+        return self._user + b" " + _hmac_md5(password, challenge).encode()
+
+
+def apop_digest(timestamp: bytes, secret: str) -> str:
+    """Return APOP's digest of the greeting's time stamp, brackets included, and the secret (RFC 1939 section 7).
+
+    A secret that is not ASCII is prepared by SASLprep as a stored string (RFC 6856 section 2.2). Raises
+    LocalProtocolError for a time stamp that is no msg-id and for a secret that is empty, holds a control character
+    or cannot be prepared; MechanismUnusable where Python has no MD5, as in FIPS mode.
+    """
+    if parse_apop_timestamp(timestamp) != timestamp:
+        raise LocalProtocolError("APOP needs a time stamp that is a msg-id, angle brackets included")
+    prepared = check_text("APOP", "secret", secret)
+    if not prepared.isascii():
+        prepared = check_text("APOP", "secret", prepare("secret", prepared, stored=True))
+    from hashlib import md5
+
+    try:
+        return md5(timestamp + prepared.encode()).hexdigest()  # noqa: S324  # RFC 1939 knows no other
+    except ValueError:
+        pass
+    raise MechanismUnusable("APOP needs MD5, which this build of Python does not have")
+
+
+def _hmac_md5(key: bytes, message: bytes) -> str:
+    import hmac
+
+    try:
+        return hmac.new(key, message, "md5").hexdigest()
+    except ValueError:
+        pass
+    raise MechanismUnusable("CRAM-MD5 needs MD5, which this build of Python does not have")
