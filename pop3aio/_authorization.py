@@ -7,7 +7,7 @@ import hashlib
 from pop3aio._errors import MechanismUnavailable
 from pop3aio._login import authenticate, choose, refuse_insecure, refused_login
 from pop3aio._session import Session
-from pop3core import Apop, Command, Lang, Pass, User, Utf8, sasl
+from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, User, Utf8, sasl
 
 __all__ = ("Authorization",)
 
@@ -31,14 +31,15 @@ class Authorization(Session):
         refusal: Exception | None = None
         for way in choose(user, password, mechanism, self.capabilities):
             if way == "PLAIN":
+                plain = sasl.Plain(user, password)
                 try:
                     self._queue.check_free()
-                    if await authenticate(self._queue, sasl.Plain(user, password), self.capabilities):
+                    if await authenticate(self._queue, plain, self.capabilities):
                         await self._logged_in()
                         return
                 except sasl.ChallengeRefused as error:
                     refusal = error
-                    if self._queue.failure is not None:
+                    if self._queue.failure is not None or plain.done:
                         raise
                 else:
                     refusal = MechanismUnavailable(
@@ -85,7 +86,14 @@ class Authorization(Session):
         stamp = self.greeting.apop_timestamp
         if stamp is None:
             raise MechanismUnavailable("the server's greeting has no time stamp for APOP")
-        digest = hashlib.md5(stamp + secret.encode(), usedforsecurity=False).hexdigest()
+        try:
+            octets = secret.encode()
+        except UnicodeEncodeError:
+            # Not passed on: it carries the secret.
+            octets = None
+        if octets is None:
+            raise LocalProtocolError("the secret of APOP holds half a character (a lone surrogate)")
+        digest = hashlib.md5(stamp + octets, usedforsecurity=False).hexdigest()
         await self._login_step(Apop(name, digest))
         self._user = name
         await self._logged_in()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Generator
@@ -12,7 +11,8 @@ from typing import Literal
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, ConnectionLost, TlsRequired
-from pop3aio._stream import Stream, open_stream
+from pop3aio._session import checked_window
+from pop3aio._stream import Stream, open_stream, reason
 from pop3core import Limits
 
 __all__ = ("Connect", "connect")
@@ -104,15 +104,15 @@ class Connect:
             async with asyncio.timeout(self._connect_timeout):
                 if self._sock is not None:
                     return await open_stream(sock=self._sock)
-                return await open_stream(
-                    host=self._host, port=self._port, local_addr=self._local_addr, happy_eyeballs_delay=0.25
-                )
+                return await open_stream(self._host, self._port, local_addr=self._local_addr)
         except TimeoutError as error:
             raise ConnectionLost(f"no connection to {where} within {self._connect_timeout:g} s") from error
         except socket.gaierror as error:
             raise ConnectionLost(f"there is no host {self._host}: {error.strerror}") from error
+        except UnicodeError as error:
+            raise ConnectionLost(f"{self._host!r} is no name of a host") from error
         except OSError as error:
-            raise ConnectionLost(f"no connection to {where}: {_reason(error)}") from error
+            raise ConnectionLost(f"no connection to {where}: {reason(error)}") from error
 
     async def _secure(self, client: Client) -> None:
         known = client.capabilities
@@ -125,11 +125,6 @@ class Connect:
             await client.start_tls(self._ssl_context)
         except CommandError as error:
             raise TlsRequired(f"{self._host} refuses STLS ({error.text!r}); nothing was sent") from error
-
-
-def _reason(error: OSError) -> str:
-    # asyncio's text repeats the address; that of several attempts in one has no number.
-    return str(error) if error.errno is None else os.strerror(error.errno)
 
 
 def connect(
@@ -170,7 +165,7 @@ def connect(
         host if server_hostname is None else server_hostname,
         timeout,
         connect_timeout,
-        window,
+        checked_window(window),
         limits,
         bare_lf,
         sock,

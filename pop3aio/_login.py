@@ -57,8 +57,8 @@ async def authenticate(
     """Run one AUTH exchange (RFC 5034 section 4).
 
     No initial response is sent, so that a refusal of the bare AUTH line costs nothing: then False is returned. Raises
-    CommandError when the server refuses the credentials. Cancelling cancels the exchange; whether the login
-    succeeded is then unknown until the next command.
+    CommandError when the server refuses the credentials, or the AUTH line with a response code. Cancelling cancels
+    the exchange; whether the login succeeded is then unknown until the next command.
     """
     call = queue.submit(Auth(mechanism.name))
     answered = False
@@ -73,10 +73,14 @@ async def authenticate(
             try:
                 if event.data is None:
                     raise sasl.ChallengeRefused("the server's challenge is not valid base64")
-                response = mechanism.respond(event.data)
+                response = bytes(mechanism.respond(event.data))
                 answered = True
             except sasl.ChallengeRefused as error:
                 refused = error
+            except BaseException:
+                # The server would wait for an answer for ever, and whoever comes next for the server.
+                queue.core.answer(None)
+                raise
             queue.core.answer(response)
     except BaseException:
         queue.release(call)
@@ -87,7 +91,8 @@ async def authenticate(
         raise early
     if refused is not None:
         raise refused
-    if not event.ok and answered:
+    # A response code says what is wrong; trying another way would hide it, or meet it again.
+    if not event.ok and (answered or event.code is not None):
         raise command_error(event, f"AUTH {mechanism.name}", capabilities, login=True)
     return event.ok
 

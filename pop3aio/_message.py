@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, I
 from types import TracebackType
 from typing import Self
 
-from pop3aio._errors import CommandError, command_error
+from pop3aio._errors import CommandError, ConcurrencyError, command_error
 from pop3aio._queue import Call, CommandQueue
 from pop3core import BodyChunk, BodyEnd, LimitExceeded, LocalProtocolError, Reply, Retr, Top
 
@@ -87,6 +87,7 @@ class Message:
             raise StopAsyncIteration
         if self._given_up or self._call is None:
             raise LocalProtocolError(f"message {self.number} was given up; fetch it again")
+        self._queue.take_over(self._call)
         try:
             event = await self._queue.next_event(self._call)
         except BaseException:
@@ -131,6 +132,7 @@ class Message:
         if self._call is None:
             self._queue.check_free()
             self._call = self._queue.submit(self._command, body=True)
+        self._queue.take_over(self._call)
         try:
             reply = await self._queue.next_event(self._call)
         except BaseException:
@@ -173,6 +175,7 @@ class Retrieval:
             self._numbers = iter(numbers)
         self._in_flight: deque[Message] = deque()
         self._current: Message | None = None
+        self._busy = False
         self._closed = False
 
     def __aiter__(self) -> Self:
@@ -181,6 +184,9 @@ class Retrieval:
     async def __anext__(self) -> Message:
         if self._closed:
             raise StopAsyncIteration
+        if self._busy:
+            raise ConcurrencyError("another task is waiting for the next message of this retrieve()")
+        self._busy = True
         try:
             if self._current is not None:
                 await self._current._skip()
@@ -198,6 +204,8 @@ class Retrieval:
         except BaseException:
             self._close()
             raise
+        finally:
+            self._busy = False
         return self._current
 
     async def __aenter__(self) -> Self:

@@ -24,6 +24,7 @@ from pop3core import (
     Dele,
     Event,
     Greeting,
+    LocalProtocolError,
     POP3Error,
     RemoteProtocolError,
     Reply,
@@ -72,6 +73,7 @@ class CommandQueue:
         self._failure: POP3Error | None = None
         self._calls: OrderedDict[int, Call] = OrderedDict()
         self._readers: dict[asyncio.Task[object], int] = {}
+        self._reading: Call | None = None
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -102,8 +104,7 @@ class CommandQueue:
             self._timer = None
         for call in self._calls.values():
             call.done = True
-            if call.turn is not None and not call.turn.done():
-                call.turn.set_result(None)
+            self._wake(call)
         self._calls.clear()
         self._readers.clear()
 
@@ -139,10 +140,19 @@ class CommandQueue:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("> %s", command.redacted())
         if body:
-            call.reader = asyncio.current_task()
-            if call.reader is not None:
-                self._readers[call.reader] = self._readers.get(call.reader, 0) + 1
+            self._note_reader(call)
         return call
+
+    def take_over(self, call: Call) -> None:
+        """Take note that it is the running task that takes the call's body, whoever asked for it.
+
+        Raises ConcurrencyError when another task is waiting for a piece of it.
+        """
+        if call.turn is not None or self._reading is call:
+            raise ConcurrencyError(f"another task is waiting for the answer to {call.command.redacted()}")
+        if call.reader is not None and call.reader is not asyncio.current_task():
+            self._forget_reader(call)
+            self._note_reader(call)
 
     def release(self, call: Call) -> None:
         """Leave the line before the answer is complete: the command is taken back, or its answer will be dropped."""
@@ -154,6 +164,8 @@ class CommandQueue:
             del self._calls[call.handle]
         else:
             call.abandoned = True
+        # Another task may be waiting for what is given up here.
+        self._wake(call)
         self._pass_turn()
 
     def finish(self, call: Call) -> None:
@@ -163,6 +175,11 @@ class CommandQueue:
         self._forget_reader(call)
         if self._calls:
             self._pass_turn()
+
+    def _note_reader(self, call: Call) -> None:
+        call.reader = asyncio.current_task()
+        if call.reader is not None:
+            self._readers[call.reader] = self._readers.get(call.reader, 0) + 1
 
     def _forget_reader(self, call: Call) -> None:
         if call.reader is not None:
@@ -179,16 +196,22 @@ class CommandQueue:
 
     def _pass_turn(self) -> None:
         first = self._first_live()
-        if first is not None and first.turn is not None and not first.turn.done():
-            first.turn.set_result(None)
+        if first is not None:
+            self._wake(first)
+
+    @staticmethod
+    def _wake(call: Call) -> None:
+        if call.turn is not None and not call.turn.done():
+            call.turn.set_result(None)
 
     # -- waiting for the answer
 
     async def next_event(self, call: Call, timeout: float | None = None) -> Event:
         """Return the next event of the call's answer, reading the wire when it is the call's turn.
 
-        `timeout` in seconds replaces the queue's. Raises what is wrong with the connection. Cancelling loses
-        nothing: the event is there for the next call, or for `release`.
+        `timeout` in seconds replaces the queue's. Raises what is wrong with the connection, and LocalProtocolError
+        when the call was released meanwhile. Cancelling loses nothing: the event is there for the next call, or for
+        `release`.
         """
         deadline: float | None = None
         while True:
@@ -196,7 +219,12 @@ class CommandQueue:
                 failure = self.failure
                 assert failure is not None
                 raise failure
-            if self._first_live() is not call:
+            if call.done or call.abandoned:
+                raise LocalProtocolError(
+                    f"{call.command.redacted()} was given up while its answer was waited for"
+                )
+            # One who was released while he reads is still there: two cannot read.
+            if self._reading is not None or self._first_live() is not call:
                 await self._wait_for_turn(call)
                 continue
             event = self._core_event()
@@ -205,10 +233,7 @@ class CommandQueue:
                     deadline = self._loop.time() + (timeout or self.timeout)
                 await self._receive(call, deadline)
                 continue
-            if isinstance(event, ConnectionClosed):
-                self.fail(ConnectionLost("the server closed the connection"))
-                continue
-            assert not isinstance(event, Greeting)
+            assert not isinstance(event, ConnectionClosed | Greeting)
             if event.handle == call.handle:
                 self._note(event, call)
                 return event
@@ -254,9 +279,7 @@ class CommandQueue:
     def _drop(self, event: Event) -> None:
         """Dispose of an event whose caller has gone."""
         call = next(iter(self._calls.values()))
-        if isinstance(event, Reply):
-            self._dropped = 0
-        elif isinstance(event, BodyChunk):
+        if isinstance(event, BodyChunk):
             self._dropped += len(event.data)
             if self._dropped > self.drain_budget:
                 self.fail(
@@ -271,14 +294,20 @@ class CommandQueue:
         elif isinstance(event, StartTls):
             self.fail(ConnectionLost("the connection was dropped: STLS was cancelled"))
             return
+        elif isinstance(event, BodyEnd):
+            self._dropped = 0
         self._note(event, call)
 
     def _core_event(self) -> Event | None:
         try:
-            return self.core.next_event()
+            event = self.core.next_event()
         except RemoteProtocolError as error:
             self.fail(self._explain(error))
             return None
+        if isinstance(event, ConnectionClosed):
+            self.fail(ConnectionLost("the server closed the connection"))
+            return None
+        return event
 
     def _explain(self, error: RemoteProtocolError) -> POP3Error:
         """Tell a lost connection from a broken protocol."""
@@ -304,8 +333,8 @@ class CommandQueue:
                 self._feed(data)
             elif data is not None:
                 self._feed(b"")
-        if self._failure is None and isinstance(self._core_event(), ConnectionClosed):
-            self.fail(ConnectionLost("the server closed the connection"))
+        if self._failure is None:
+            self._core_event()
         failure = self.failure
         if failure is not None:
             raise failure
@@ -326,13 +355,17 @@ class CommandQueue:
         self._deadline = deadline
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._on_timer)
+        self._reading = call
         try:
             data = await self.stream.reader.read(CHUNK)
         except OSError as error:
             self._lost(error)
             return
         finally:
+            self._reading = None
             self._deadline = None
+            if self._first_live() is not call:
+                self._pass_turn()
         if self._expired:
             self.fail(ResponseTimeout(self._overdue(call)))
         elif self._failure is None:

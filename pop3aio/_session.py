@@ -13,6 +13,7 @@ from typing import NoReturn, Self, TypeAlias
 from pop3aio._errors import (
     CommandError,
     CommitUncertain,
+    ConcurrencyError,
     ConnectionLost,
     ResponseTimeout,
     TlsError,
@@ -40,9 +41,19 @@ from pop3core import (
     parse_capabilities,
 )
 
-__all__ = ("Session",)
+__all__ = ("Session", "checked_window")
 
 logger = logging.getLogger("pop3aio")
+
+_BEFORE_LOGIN = frozenset({State.GREETING, State.AUTHORIZATION, State.TLS_HANDSHAKE})
+
+
+def checked_window(window: int) -> int:
+    """Return `window`; raises ValueError if it cannot be one."""
+    if type(window) is not int or window < 1:
+        raise ValueError(f"the window is a count of commands from 1, not {window!r}")
+    return window
+
 
 _Answers: TypeAlias = list[tuple[Reply, bytes]]
 
@@ -77,9 +88,7 @@ class Session:
         self._server_hostname = server_hostname
         self._timeout = timeout
         self._connect_timeout = connect_timeout
-        if type(window) is not int or window < 1:
-            raise ValueError(f"the window is a count of commands from 1, not {window!r}")
-        self._window = window
+        self._window = checked_window(window)
         self._window_forced = False
         self._closed = False
         self.capabilities = None
@@ -140,7 +149,9 @@ class Session:
     @property
     def account(self) -> str | None:
         """A name for the maildrop, made of user name and host; None before the login."""
-        return None if self._user is None else f"{self._user}@{self._address}"
+        if self._user is None or self._core.state in _BEFORE_LOGIN:
+            return None
+        return f"{self._user}@{self._address}"
 
     @property
     def state(self) -> State:
@@ -170,9 +181,10 @@ class Session:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if exc_type is None:
-            await self.quit()
-        elif not self._closed:
+        try:
+            if exc_type is None:
+                await self.quit()
+        finally:
             self.abort()
             # Let the transport see its end, so that nothing of it outlives this block.
             await self._stream.close(0)
@@ -190,18 +202,24 @@ class Session:
             return
         try:
             await self._quit()
-        finally:
+        except (ConcurrencyError, LocalProtocolError):
+            # Nothing was sent, and nothing has changed.
+            raise
+        except BaseException:
             self.abort()
+            raise
+        self.abort()
 
     async def _quit(self) -> None:
         failure = self._queue.failure
         if failure is None:
             self._queue.check_free()
-            call = self._queue.submit(Quit())
+            call = None
             try:
+                call = self._queue.submit(Quit())
                 reply = await self._queue.next_event(call, timeout=5 * self._timeout)
             except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
-                if self._queue.marked and not self._core.withdraw(call.handle):
+                if call is not None and self._queue.marked and not self._core.withdraw(call.handle):
                     raise CommitUncertain(
                         f"no answer to QUIT: it is not known whether the {self._queue.marked} marked messages were "
                         f"deleted ({error})"
@@ -287,6 +305,10 @@ class Session:
         except (RemoteProtocolError, TlsError) as error:
             self._queue.fail(error)
             raise
+        except OSError as error:
+            lost = TlsError(f"{self._server_hostname} closed the connection before the TLS handshake")
+            self._queue.fail(lost)
+            raise lost from error
         except BaseException:
             self._queue.fail(ConnectionLost("the TLS handshake was broken off"))
             raise
@@ -338,11 +360,11 @@ class Session:
                         chunks.append(event.data)
                         octets += len(event.data)
                         if octets > limit:
-                            self._queue.fail(
-                                LimitExceeded(
-                                    f"the answer to {call.command.redacted()} is longer than {limit} octets"
-                                )
+                            error = LimitExceeded(
+                                f"the answer to {call.command.redacted()} is longer than {limit} octets"
                             )
+                            self._queue.fail(error)
+                            raise error
                     else:
                         assert isinstance(event, BodyEnd)
                 answers.append((reply, b"".join(chunks)))

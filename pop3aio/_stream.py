@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, SupportsIndex
+from itertools import zip_longest
+from typing import Any, SupportsIndex, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from pop3aio._errors import TlsError, printable
 
-__all__ = ("CHUNK", "ChunkProtocol", "ChunkReader", "Stream", "default_ssl_context", "open_stream")
+__all__ = ("CHUNK", "ChunkProtocol", "ChunkReader", "Stream", "default_ssl_context", "open_stream", "reason")
 
 CHUNK = 256 * 1024
 """Octets that are received at once, and that may wait unread before the transport is paused."""
+
+ATTEMPT_DELAY = 0.25
+"""Seconds that an address has before the next one is tried beside it."""
+
+_Address: TypeAlias = tuple[int, int, int, str, Any]
 
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
 
@@ -52,8 +60,8 @@ class ChunkReader(asyncio.StreamReader):
         self._wake()
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.ReadTransport)
-        self._wire = transport
+        # Not asserted: uvloop's transports are no subclasses of asyncio's.
+        self._wire = cast(asyncio.ReadTransport, transport)
 
     def feed_eof(self) -> None:
         self._ended = True
@@ -175,7 +183,10 @@ class Stream:
         `timeout` bounds it in seconds. Raises TlsError when there is no TLS to be had or the certificate is not
         accepted; then, and after a cancel, the transport is broken and must only be aborted.
         """
-        early = self.poll()
+        try:
+            early = self.poll()
+        except OSError as error:
+            raise TlsError(f"{server_hostname} closed the connection before the TLS handshake") from error
         if early:
             raise TlsError(
                 f"{server_hostname} speaks before the TLS handshake ({printable(repr(early[:60]))}): this port is "
@@ -226,7 +237,9 @@ class Stream:
         loop = asyncio.get_running_loop()
         timer = loop.call_later(grace, self.abort)
         try:
-            self.writer.close()
+            # Python 3.11's TLS transport forgets all about itself when it is closed a second time.
+            if not self.writer.is_closing():
+                self.writer.close()
             await self.writer.wait_closed()
         except (OSError, TimeoutError):
             # All that mattered was answered before; how the peer hangs up does not matter.
@@ -238,10 +251,80 @@ class Stream:
             timer.cancel()
 
 
-async def open_stream(**options: Any) -> Stream:
-    """Connect by TCP; `options` are those of ``loop.create_connection``, host and port among them."""
+async def open_stream(
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    sock: socket.socket | None = None,
+    local_addr: tuple[str, int] | None = None,
+) -> Stream:
+    """Connect by TCP, or take a socket that is connected; raises OSError."""
     loop = asyncio.get_running_loop()
+    if sock is None:
+        sock = await _reach(loop, host, port, local_addr)
     reader = ChunkReader(loop)
     protocol = ChunkProtocol(reader, loop)
-    transport, _ = await loop.create_connection(lambda: protocol, **options)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
     return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+
+async def _reach(
+    loop: asyncio.AbstractEventLoop, host: str | None, port: int | None, local_addr: tuple[str, int] | None
+) -> socket.socket:
+    """Connect to the first of a host's addresses that answers; one that is slow is not waited for (RFC 8305).
+
+    This is not left to asyncio, whose race loses the winner's socket when it is cancelled at the wrong moment.
+    """
+    addresses = _in_turns(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    attempts: list[asyncio.Task[socket.socket]] = []
+    winner: socket.socket | None = None
+    try:
+        while winner is None:
+            if addresses:
+                attempts.append(loop.create_task(_attempt(loop, addresses.popleft(), local_addr)))
+            running = [attempt for attempt in attempts if not attempt.done()]
+            if not running:
+                failures = dict.fromkeys(reason(error) for a in attempts if (error := a.exception()))
+                raise OSError("; ".join(failures))
+            timeout = ATTEMPT_DELAY if addresses else None
+            await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            winner = next((a.result() for a in attempts if a.done() and not a.exception()), None)
+    finally:
+        for attempt in attempts:
+            if attempt.cancel() or attempt.cancelled() or attempt.exception():
+                continue
+            if attempt.result() is not winner:
+                attempt.result().close()
+    return winner
+
+
+async def _attempt(
+    loop: asyncio.AbstractEventLoop, address: _Address, local_addr: tuple[str, int] | None
+) -> socket.socket:
+    family, kind, protocol, _, peer = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        if local_addr is not None:
+            sock.bind(local_addr)
+        await loop.sock_connect(sock, peer)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _in_turns(addresses: Iterable[_Address]) -> deque[_Address]:
+    """Return the addresses so that the families take turns, the system's first choice first."""
+    families: dict[int, list[_Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    turns = zip_longest(*families.values())
+    return deque(address for turn in turns for address in turn if address is not None)
+
+
+def reason(error: BaseException) -> str:
+    """Return what an OSError is about, without the address that asyncio puts into its text."""
+    number = getattr(error, "errno", None)
+    # What getaddrinfo says has numbers of its own.
+    return str(error) if number is None or isinstance(error, socket.gaierror) else os.strerror(number)

@@ -1,0 +1,1 @@
+"""The asyncio adapter, over real sockets and real TLS."""

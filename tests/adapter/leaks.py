@@ -1,0 +1,53 @@
+"""What a test may have left: tasks, descriptors, complaints of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import traceback
+from typing import Any
+
+__all__ = ("Leaks",)
+
+
+class Leaks:
+    """What was there before, to compare with; it asks for a loop that runs nothing but the test."""
+
+    def __init__(self) -> None:
+        self.complaints: list[dict[str, Any]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._complaint)
+        self._descriptors = _descriptors()
+
+    def _complaint(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        frames = traceback.extract_tb(getattr(context.get("exception"), "__traceback__", None))
+        # The embedded server's own troubles are for its own tests to find.
+        if not any("/testing/" in frame.filename for frame in frames):
+            self.complaints.append(context)
+
+    def found(self) -> dict[str, object]:
+        """Return what is there and was not there before."""
+        descriptors = {fd: name for fd, name in _descriptors().items() if self._descriptors.get(fd) != name}
+        tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        leaks = {"complaints": self.complaints, "tasks": tasks, "descriptors": descriptors}
+        return {kind: value for kind, value in leaks.items() if value}
+
+    async def settle(self, rounds: int) -> dict[str, object]:
+        """Return what is left after at most so many rounds of the event loop."""
+        for _ in range(rounds):
+            if not self.found():
+                break
+            await asyncio.sleep(0)
+        return self.found()
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found[int(name)] = target
+    return found

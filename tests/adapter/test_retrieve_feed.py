@@ -1,0 +1,141 @@
+"""The numbers of retrieve() from an async iterable: slow, stalled, failing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+import pop3aio
+from pop3aio.testing import Server
+
+MESSAGES = [b"body of %d\r\n" % number for number in range(1, 41)]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[pop3aio.Client]:
+    async with Server(MESSAGES) as server:
+        client = await pop3aio.connect(server.host, server.port, tls="none", window=8)
+        await client.login("user", "password", allow_insecure=True)
+        yield client
+        client.abort()
+
+
+async def feed(numbers: Iterable[int]) -> AsyncIterator[int]:
+    for number in numbers:
+        yield number
+
+
+async def slow(numbers: Iterable[int]) -> AsyncIterator[int]:
+    for number in numbers:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        yield number
+
+
+async def test_in_order(client: pop3aio.Client) -> None:
+    for source in (feed, slow):
+        seen = [(m.number, await m) async for m in client.retrieve(source(range(1, 41)))]
+        assert seen == list(enumerate(MESSAGES, 1))
+    await client.quit()
+
+
+async def test_nothing_to_fetch(client: pop3aio.Client) -> None:
+    assert [m async for m in client.retrieve(feed([]))] == []
+    await client.noop()
+
+
+async def test_a_feed_that_stalls_does_not_hold_up_what_was_asked_for(client: pop3aio.Client) -> None:
+    go_on = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        await go_on.wait()
+        yield 3
+
+    seen = []
+    async for message in client.retrieve(stalling()):
+        seen.append(await message)
+        if message.number == 2:
+            asyncio.get_running_loop().call_soon(go_on.set)
+    assert seen == MESSAGES[:3]
+
+
+async def test_a_feed_that_asks_the_client_itself(client: pop3aio.Client) -> None:
+    async def listing() -> AsyncIterator[int]:
+        for number in range(1, 6):
+            yield (await client.list(number)).number
+
+    assert [await m async for m in client.retrieve(listing())] == MESSAGES[:5]
+
+
+async def test_a_feed_that_fails(client: pop3aio.Client) -> None:
+    async def failing() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        async for message in client.retrieve(failing()):
+            await message
+    assert await client.retr(5) == MESSAGES[4]
+
+
+async def test_a_feed_that_yields_no_number(client: pop3aio.Client) -> None:
+    with pytest.raises(pop3aio.LocalProtocolError):
+        async for message in client.retrieve(feed([1, 2, -3])):
+            await message
+    await client.noop()
+
+
+async def test_breaking_off_while_the_feed_stalls(client: pop3aio.Client) -> None:
+    ended = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async for message in client.retrieve(stalling()):
+        await message
+        break
+    await ended.wait()
+    await client.noop()
+
+
+async def test_breaking_off_when_the_feed_has_failed_already(client: pop3aio.Client) -> None:
+    async def failing() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async for message in client.retrieve(failing()):
+        await message
+        await asyncio.sleep(0)
+        break
+    await client.noop()
+
+
+async def test_a_cancel_while_waiting_for_the_feed(client: pop3aio.Client) -> None:
+    waiting = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[int]:
+        waiting.set()
+        await asyncio.Event().wait()
+        yield 1
+
+    async def run() -> None:
+        async for _ in client.retrieve(stalling()):
+            pass
+
+    task = asyncio.ensure_future(run())
+    await waiting.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await client.noop()
