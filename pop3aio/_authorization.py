@@ -2,55 +2,101 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
-from pop3aio._errors import MechanismUnavailable
-from pop3aio._login import authenticate, choose, refuse_insecure, refused_login
+from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired
+from pop3aio._login import authenticate, refuse_insecure, refused_login
+from pop3aio._policy import password_ways, token_ways
 from pop3aio._session import Session
-from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, User, Utf8, sasl
+from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, POP3Error, User, Utf8, sasl
 
 __all__ = ("Authorization",)
+
+# What servers call a token that was good once: OAUTHBEARER by a word, XOAUTH2 by an HTTP status, Google by 400.
+_EXPIRED = frozenset({"invalid_token", "400", "401"})
 
 
 class Authorization(Session):
     """A session, and the ways to log in."""
 
     async def login(
-        self, user: str, password: str, *, mechanism: str | None = None, allow_insecure: bool = False
+        self,
+        user: str,
+        password: str,
+        *,
+        mechanism: str | None = None,
+        allow_insecure: bool = False,
+        channel_binding: Literal["tls-server-end-point"] | None = None,
     ) -> None:
-        """Log in by AUTH PLAIN or by USER and PASS, whichever the server offers.
+        """Log in by name and password, by the best way the server offers.
 
-        `mechanism` ("PLAIN" or "USER") takes the choice away. Without TLS nothing is sent and TlsRequired is
-        raised, unless `allow_insecure` is set. Raises a CommandError when the login is refused: MailboxInUse,
-        LoginDelay, ServerTemporaryError, ServerPermanentError by the server's response code, AuthenticationError
-        otherwise; LocalProtocolError when the credentials cannot be sent. A second way is tried only while no
-        secret was sent. Cancelling leaves the session usable, logged in or not as the server decides.
+        Under TLS that is SCRAM, which proves the password without sending it, then PLAIN, then USER and PASS; the
+        policy stands as a table in ``pop3aio._policy``. `mechanism` takes the choice away: one of these, or "LOGIN",
+        "CRAM-MD5" or "APOP", which are only used when asked for. `channel_binding` lets SCRAM-*-PLUS bind to the
+        server's certificate where Python has no better binding, which is so under TLS 1.3.
+
+        Without TLS nothing is sent and TlsRequired is raised, unless `allow_insecure` is set. Another way is tried only
+        while nothing secret was used. Raises a CommandError when the login is refused: MailboxInUse, LoginDelay,
+        ServerTemporaryError, ServerPermanentError by the server's response code, AuthenticationError otherwise;
+        MechanismUnavailable when `mechanism` is not to be had; LocalProtocolError when the credentials cannot be sent;
+        `sasl.ServerNotAuthenticated` when the server fails to prove who it is, and the connection is closed.
+        Cancelling leaves the session usable, logged in or not as the server decides.
         """
         refuse_insecure(self.secure, allow_insecure)
-        self._user = user
-        refusal: Exception | None = None
-        for way in choose(user, password, mechanism, self.capabilities):
-            if way == "PLAIN":
-                plain = sasl.Plain(user, password)
-                try:
-                    self._queue.check_free()
-                    if await authenticate(self._queue, plain, self.capabilities):
-                        await self._logged_in()
-                        return
-                except sasl.ChallengeRefused as error:
-                    refusal = error
-                    if self._queue.failure is not None or plain.done:
-                        raise
-                else:
-                    refusal = MechanismUnavailable(
-                        "the server refused AUTH PLAIN before the password was sent"
-                    )
-            else:
+        self._queue.check_free()
+        binding = self._stream.channel_binding(end_point=channel_binding is not None)
+        ways = password_ways(
+            user,
+            password,
+            mechanism=mechanism,
+            capabilities=self.capabilities,
+            secure=self.secure,
+            bindable=binding is not None,
+        )
+        refusal: POP3Error | None = None
+        for way in ways:
+            if way == "USER":
                 await self.user(user)
                 await self.pass_(password, allow_insecure=allow_insecure)
                 return
+            if way == "APOP":
+                await self.apop(user, password, allow_insecure=allow_insecure)
+                return
+            try:
+                chosen = self._password_mechanism(way, user, password, binding)
+            except (LocalProtocolError, sasl.MechanismUnusable) as error:
+                # SCRAM's rules for names and passwords are narrower than PLAIN's.
+                refusal = error
+                continue
+            refusal = await self._authenticated(user, chosen, password)
+            if refusal is None:
+                return
         assert refusal is not None
         raise refusal
+
+    async def login_oauth(
+        self, user: str, token: str | Callable[[], Awaitable[str]], *, mechanism: str | None = None
+    ) -> None:
+        """Log in by an OAuth 2.0 access token: OAUTHBEARER or XOAUTH2, whichever the server lists first.
+
+        `token` is the token, or a coroutine function that gets one, which is called once more if the server says that
+        the token has expired. `mechanism` takes the choice away. There is no way back to a password, and none without
+        TLS: TlsRequired is raised then. Raises AuthenticationError with the server's `status` and `scope`,
+        MechanismUnavailable when the server offers neither, and otherwise what `login` does.
+        """
+        if not self.secure:
+            raise TlsRequired(
+                "refusing to send a token without TLS: connect with tls='implicit' or tls='starttls'"
+            )
+        self._queue.check_free()
+        [way, *_] = token_ways(mechanism, self.capabilities)
+        try:
+            await self._login_by_token(way, user, token if isinstance(token, str) else await token())
+        except AuthenticationError as error:
+            if isinstance(token, str) or error.status not in _EXPIRED or self._queue.failure is not None:
+                raise
+            await self._login_by_token(way, user, await token())
 
     async def authenticate(self, mechanism: sasl.Mechanism, *, allow_insecure: bool = False) -> None:
         """Log in by a SASL mechanism of your own choice (RFC 5034).
@@ -59,11 +105,9 @@ class Authorization(Session):
         """
         refuse_insecure(self.secure, allow_insecure)
         self._queue.check_free()
-        if not await authenticate(self._queue, mechanism, self.capabilities):
-            raise MechanismUnavailable(
-                f"the server refused AUTH {mechanism.name} before anything secret was sent"
-            )
-        await self._logged_in()
+        refusal = await self._authenticated(None, mechanism)
+        if refusal is not None:
+            raise refusal
 
     async def user(self, name: str) -> None:
         """Send USER, the first half of a plain login; raises CommandError when the server refuses it."""
@@ -73,37 +117,71 @@ class Authorization(Session):
     async def pass_(self, password: str, *, allow_insecure: bool = False) -> None:
         """Send PASS, the second half of a plain login; raises as `login` does."""
         refuse_insecure(self.secure, allow_insecure)
-        await self._login_step(Pass(password))
-        await self._logged_in()
+        await self._login_step(Pass(password), password)
+        await self._logged_in(self._user)
 
     async def apop(self, name: str, secret: str, *, allow_insecure: bool = False) -> None:
         """Log in by APOP, an MD5 digest over the greeting's time stamp (RFC 1939 section 7).
 
         Raises MechanismUnavailable when the greeting has no usable time stamp, or was sent before TLS started and may
-        be anyone's; otherwise as `login` does.
+        be anyone's, or when this Python has no MD5; otherwise as `login` does.
         """
         refuse_insecure(self.secure, allow_insecure)
         stamp = self.greeting.apop_timestamp
         if stamp is None:
             raise MechanismUnavailable("the server's greeting has no time stamp for APOP")
         try:
-            octets = secret.encode()
-        except UnicodeEncodeError:
-            # Not passed on: it carries the secret.
-            octets = None
-        if octets is None:
-            raise LocalProtocolError("the secret of APOP holds half a character (a lone surrogate)")
-        digest = hashlib.md5(stamp + octets, usedforsecurity=False).hexdigest()
-        await self._login_step(Apop(name, digest))
-        self._user = name
-        await self._logged_in()
+            digest = sasl.apop_digest(stamp, secret)
+        except sasl.MechanismUnusable as error:
+            raise MechanismUnavailable(str(error)) from error
+        await self._login_step(Apop(name, digest), digest, secret)
+        await self._logged_in(name)
 
-    async def _login_step(self, command: Command) -> None:
-        reply, _ = await self._exchange(command)
+    def _password_mechanism(
+        self, way: str, user: str, password: str, binding: tuple[str, bytes] | None
+    ) -> sasl.Mechanism:
+        if way.startswith("SCRAM-"):
+            listed = self.capabilities.sasl if self.capabilities is not None else ()
+            if not way.endswith("-PLUS") and any(name.endswith("-PLUS") for name in listed):
+                # To say that we could have bound would accuse the server of hiding what it offers.
+                binding = None
+            return sasl.Scram(user, password, way, channel_binding=binding)
+        kinds: dict[str, Callable[[str, str], sasl.Mechanism]] = {
+            "PLAIN": sasl.Plain,
+            "LOGIN": sasl.Login,
+            "CRAM-MD5": sasl.CramMd5,
+        }
+        return kinds[way](user, password)
+
+    async def _login_by_token(self, way: str, user: str, token: str) -> None:
+        if way == "XOAUTH2":
+            mechanism: sasl.Mechanism = sasl.XOAuth2(user, token)
+        else:
+            peer = self.get_extra_info("peername")
+            port = peer[1] if isinstance(peer, tuple) else None
+            mechanism = sasl.OAuthBearer(user, token, host=self._server_hostname or "", port=port)
+        refusal = await self._authenticated(user, mechanism, token)
+        if refusal is not None:
+            raise refusal
+
+    async def _authenticated(
+        self, user: str | None, mechanism: sasl.Mechanism, *secrets: str
+    ) -> POP3Error | None:
+        """Run an exchange; return None after a success, and what went wrong as long as nothing was answered."""
+        with self._queue.hiding(*secrets):
+            refusal = await authenticate(self._queue, mechanism, self.capabilities)
+        if refusal is None:
+            await self._logged_in(user)
+        return refusal
+
+    async def _login_step(self, command: Command, *secrets: str) -> None:
+        with self._queue.hiding(*secrets):
+            reply, _ = await self._exchange(command)
         if not reply.ok:
             raise refused_login(reply, command, self.capabilities)
 
-    async def _logged_in(self) -> None:
+    async def _logged_in(self, user: str | None) -> None:
+        self._user = user
         # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
         known = self.capabilities
         if known is not None and (

@@ -11,11 +11,12 @@ from typing import Literal
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, ConnectionLost, TlsRequired
+from pop3aio._host import to_ascii
 from pop3aio._session import checked_window
 from pop3aio._stream import Stream, open_stream, reason
 from pop3core import Limits
 
-__all__ = ("Connect", "connect")
+__all__ = ("Connect", "connect", "parse_pin")
 
 Tls = Literal["implicit", "starttls", "none"]
 
@@ -39,6 +40,7 @@ class Connect:
         bare_lf: bool,
         sock: socket.socket | None,
         local_addr: tuple[str, int] | None,
+        pin: bytes | None,
     ) -> None:
         self._host = host
         self._port = port
@@ -52,6 +54,7 @@ class Connect:
         self._bare_lf = bare_lf
         self._sock = sock
         self._local_addr = local_addr
+        self._pin = pin
         self._client: Client | None = None
 
     def __await__(self) -> Generator[object, None, Client]:
@@ -83,6 +86,7 @@ class Connect:
             limits=self._limits,
             bare_lf=self._bare_lf,
             secure=self._tls == "implicit",
+            pin=self._pin,
         )
         try:
             if self._tls == "implicit":
@@ -127,6 +131,17 @@ class Connect:
             raise TlsRequired(f"{self._host} refuses STLS ({error.text!r}); nothing was sent") from error
 
 
+def parse_pin(pin: str) -> bytes:
+    """Return a pin's octets; raises ValueError for what is no SHA-256 in hex (colons between octets are allowed)."""
+    try:
+        octets = bytes.fromhex(pin.replace(":", ""))
+    except ValueError:
+        octets = b""
+    if len(octets) != 32:
+        raise ValueError("a pin is a SHA-256 in hex: 64 digits, with or without colons between octets")
+    return octets
+
+
 def connect(
     host: str,
     port: int | None = None,
@@ -141,6 +156,7 @@ def connect(
     bare_lf: bool = False,
     sock: socket.socket | None = None,
     local_addr: tuple[str, int] | None = None,
+    pin: str | None = None,
 ) -> Connect:
     """Connect to a POP3 server; await the result for a `Client`, or use it in ``async with``.
 
@@ -149,7 +165,8 @@ def connect(
     verify if it is not `host`. `timeout` is how many seconds the server may take for a status line or for the next
     piece of a message, `connect_timeout` for TCP and again for the TLS handshake. `window` is how many commands may
     be in flight where the server announces PIPELINING. `bare_lf` accepts LF for a line end. `sock` is a connected
-    socket to use, `local_addr` an address to connect from.
+    socket to use, `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate, or of its
+    public key, in hex: no other is accepted, and that one only if it is valid besides.
 
     Raises ConnectionLost when there is no connection, TlsError when TLS fails, TlsRequired when STLS is not to be
     had, CommandError when the server greets by ``-ERR``, RemoteProtocolError when it does not speak POP3, and
@@ -157,12 +174,13 @@ def connect(
     """
     if tls not in _PORTS:
         raise ValueError(f"tls is 'implicit', 'starttls' or 'none', not {tls!r}")
+    host = to_ascii(host)
     return Connect(
         host,
         _PORTS[tls] if port is None else port,
         tls,
         ssl_context,
-        host if server_hostname is None else server_hostname,
+        host if server_hostname is None else to_ascii(server_hostname),
         timeout,
         connect_timeout,
         checked_window(window),
@@ -170,4 +188,5 @@ def connect(
         bare_lf,
         sock,
         local_addr,
+        None if pin is None else parse_pin(pin),
     )

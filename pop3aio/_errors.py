@@ -88,7 +88,17 @@ class ServerPermanentError(CommandError):
 
 
 class AuthenticationError(CommandError):
-    """The login was refused, or the server said no to the credentials (code AUTH)."""
+    """The login was refused, or the server said no to the credentials (code AUTH).
+
+    After `login_oauth`, `status` and `scope` are what the server gave as the reason (RFC 7628 section 3.2.2), or None.
+    """
+
+    status: str | None = None
+    scope: str | None = None
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.status is None else f"{text} (status {printable(self.status, 60)})"
 
 
 class ConnectionLost(POP3Error):

@@ -1,16 +1,14 @@
-"""How a user is logged in: which way is taken, and how an AUTH exchange is done."""
+"""How an AUTH exchange is done, and what its outcome means."""
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
 
-from pop3aio._errors import MechanismUnavailable, TlsRequired, command_error
+from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired, command_error
 from pop3aio._queue import CommandQueue
-from pop3core import Auth, Capabilities, Command, Continuation, LocalProtocolError, Reply, sasl
+from pop3core import Auth, Capabilities, Command, Continuation, POP3Error, Reply, sasl
 
-__all__ = ("Way", "authenticate", "choose", "refuse_insecure")
-
-Way = Literal["PLAIN", "USER"]
+__all__ = ("authenticate", "refuse_insecure", "refused_login")
 
 
 def refuse_insecure(secure: bool, allow_insecure: bool) -> None:
@@ -22,43 +20,15 @@ def refuse_insecure(secure: bool, allow_insecure: bool) -> None:
         )
 
 
-def choose(user: str, password: str, mechanism: str | None, capabilities: Capabilities | None) -> list[Way]:
-    """Return the ways to log in, in the order they are tried; the next only follows while no secret was sent.
-
-    Raises MechanismUnavailable for one that was asked for and is unknown, LocalProtocolError for credentials that no
-    way can carry.
-    """
-    if mechanism is not None:
-        wanted = mechanism.upper()
-        if wanted not in ("PLAIN", "USER"):
-            raise MechanismUnavailable(
-                f"{mechanism!r} is not a way to log in that is known here: PLAIN or USER"
-            )
-        return [wanted]  # type: ignore[list-item]  # mypy does not narrow by `in`
-    ways: list[Way] = []
-    if capabilities is not None and "PLAIN" in capabilities.sasl:
-        ways.append("PLAIN")
-    # Unknown capabilities, and a list without USER and SASL, leave USER and PASS, which RFC 1939 servers have.
-    if capabilities is None or capabilities.user or not ways:
-        ascii_only = user.isascii() and password.isascii()
-        if (ascii_only or (capabilities is not None and capabilities.utf8_user)) and " " not in user:
-            ways.append("USER")
-    if not ways:
-        raise LocalProtocolError(
-            "this server takes the login by USER and PASS only, which cannot carry a space in the user name or, "
-            "without the capability UTF8 USER, anything but ASCII"
-        )
-    return ways
-
-
 async def authenticate(
     queue: CommandQueue, mechanism: sasl.Mechanism, capabilities: Capabilities | None
-) -> bool:
-    """Run one AUTH exchange (RFC 5034 section 4).
+) -> POP3Error | None:
+    """Run one AUTH exchange (RFC 5034 section 4); return None when it was a success.
 
-    No initial response is sent, so that a refusal of the bare AUTH line costs nothing: then False is returned. Raises
-    CommandError when the server refuses the credentials, or the AUTH line with a response code. Cancelling cancels
-    the exchange; whether the login succeeded is then unknown until the next command.
+    No initial response is sent, so that a refusal of the bare AUTH line costs nothing, nor does a first challenge that
+    must not be answered: what went wrong is returned then, and another way may be tried. Once anything was answered it
+    is raised: CommandError when the server refuses the credentials, or the AUTH line with a response code; what the
+    mechanism raises. Cancelling cancels the exchange; whether the login succeeded is unknown then.
     """
     call = queue.submit(Auth(mechanism.name))
     answered = False
@@ -73,11 +43,21 @@ async def authenticate(
             try:
                 if event.data is None:
                     raise sasl.ChallengeRefused("the server's challenge is not valid base64")
-                response = bytes(mechanism.respond(event.data))
+                if getattr(mechanism, "slow", False):
+                    # A second of hashing, and every other connection of the loop would wait for it.
+                    response = bytes(await asyncio.to_thread(mechanism.respond, event.data))
+                else:
+                    response = bytes(mechanism.respond(event.data))
+                queue.hide(response)
                 answered = True
+            except sasl.ServerNotAuthenticated as error:
+                queue.fail(error)
+                raise
             except sasl.ChallengeRefused as error:
                 refused = error
             except BaseException:
+                if queue.failure is not None:
+                    raise
                 # The server would wait for an answer for ever, and whoever comes next for the server.
                 queue.core.answer(None)
                 raise
@@ -86,15 +66,28 @@ async def authenticate(
         queue.release(call)
         raise
     if event.ok and (refused is not None or not mechanism.done):
-        early = sasl.ChallengeRefused(f"the server reported success before {mechanism.name} was finished")
+        # Of SCRAM this means that the server has not proved who it is.
+        early = sasl.ServerNotAuthenticated(
+            f"the server reported success before {mechanism.name} was finished; it may be anyone's"
+        )
         queue.fail(early)
         raise early
     if refused is not None:
-        raise refused
+        if answered:
+            raise refused
+        return refused
     # A response code says what is wrong; trying another way would hide it, or meet it again.
     if not event.ok and (answered or event.code is not None):
-        raise command_error(event, f"AUTH {mechanism.name}", capabilities, login=True)
-    return event.ok
+        refusal = command_error(event, f"AUTH {mechanism.name}", capabilities, login=True)
+        if isinstance(refusal, AuthenticationError):
+            refusal.status = getattr(mechanism, "status", None)
+            refusal.scope = getattr(mechanism, "scope", None)
+        raise refusal
+    if not event.ok:
+        return MechanismUnavailable(
+            f"the server refused AUTH {mechanism.name} before anything secret was sent"
+        )
+    return None
 
 
 def refused_login(reply: Reply, command: Command, capabilities: Capabilities | None) -> Exception:

@@ -10,7 +10,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from binascii import b2a_base64
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
 from pop3aio._stream import CHUNK, Stream
@@ -75,6 +79,7 @@ class CommandQueue:
         self._readers: dict[asyncio.Task[object], int] = {}
         self._reading: Call | None = None
         self._dropped = 0
+        self._secrets: set[bytes] = set()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -298,6 +303,37 @@ class CommandQueue:
             self._dropped = 0
         self._note(event, call)
 
+    @contextmanager
+    def hiding(self, *secrets: str) -> Iterator[None]:
+        """Mask these in whatever the server answers meanwhile, should it echo them: no log, no exception gets them.
+
+        After a cancel the answer is still to come, so that they are masked further on.
+        """
+        self.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._secrets.clear()
+            raise
+        self._secrets.clear()
+
+    def hide(self, *secrets: bytes) -> None:
+        """Add to what is masked, as it is and in base64."""
+        for secret in secrets:
+            # Shorter ones stand in any text by chance, so that masking them would give them away.
+            if len(secret) >= 4:
+                self._secrets |= {secret, b2a_base64(secret, newline=False)}
+
+    def _masked(self, reply: Reply) -> Reply:
+        raw = reply.raw
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            raw = raw.replace(secret, b"***")
+        if raw == reply.raw:
+            return reply
+        return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode("utf-8", "replace"))
+
     def _core_event(self) -> Event | None:
         try:
             event = self.core.next_event()
@@ -307,7 +343,7 @@ class CommandQueue:
         if isinstance(event, ConnectionClosed):
             self.fail(ConnectionLost("the server closed the connection"))
             return None
-        return event
+        return self._masked(event) if self._secrets and isinstance(event, Reply) else event
 
     def _explain(self, error: RemoteProtocolError) -> POP3Error:
         """Tell a lost connection from a broken protocol."""

@@ -79,10 +79,12 @@ class Session:
         limits: Limits,
         bare_lf: bool,
         secure: bool,
+        pin: bytes | None = None,
     ) -> None:
         self._stream = stream
         self._address = address
         self._user: str | None = None
+        self._pin = pin
         self._core = Connection(limits=limits, secure=secure, bare_lf=bare_lf)
         self._queue = CommandQueue(self._core, stream, timeout)
         self._server_hostname = server_hostname
@@ -321,7 +323,7 @@ class Session:
     async def _handshake(self, ssl_context: ssl.SSLContext | None) -> None:
         assert self._server_hostname is not None
         context = ssl_context if ssl_context is not None else default_ssl_context()
-        await self._stream.start_tls(context, self._server_hostname, self._connect_timeout)
+        await self._stream.start_tls(context, self._server_hostname, self._connect_timeout, self._pin)
 
     # -- one command, and many
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import ssl
@@ -12,6 +13,7 @@ from itertools import zip_longest
 from typing import Any, SupportsIndex, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
+from pop3aio._der import public_key, server_end_point
 from pop3aio._errors import TlsError, printable
 
 __all__ = ("CHUNK", "ChunkProtocol", "ChunkReader", "Stream", "default_ssl_context", "open_stream", "reason")
@@ -177,10 +179,32 @@ class Stream:
             attempt.close()
         return None
 
-    async def start_tls(self, context: ssl.SSLContext, server_hostname: str, timeout: float) -> None:
+    def channel_binding(self, *, end_point: bool = False) -> tuple[str, bytes] | None:
+        """Return the type and data of this TLS channel's binding, or None where Python has none (RFC 5056).
+
+        Of TLS 1.2 it is tls-unique: we never resume a session, without which it would not be safe. TLS 1.3 has
+        tls-exporter alone (RFC 9266), where the interpreter offers that; tls-unique must not be used there, though
+        Python returns one. With `end_point`, the server's certificate is bound to if there is nothing better.
+        """
+        tls = self.writer.get_extra_info("ssl_object")
+        if tls is None:
+            return None
+        kind = "tls-unique" if tls.version() == "TLSv1.2" else "tls-exporter"
+        data = tls.get_channel_binding(kind) if kind in ssl.CHANNEL_BINDING_TYPES else None
+        if data:
+            return kind, data
+        certificate = tls.getpeercert(binary_form=True)
+        if end_point and certificate is not None and (data := server_end_point(certificate)) is not None:
+            return "tls-server-end-point", data
+        return None
+
+    async def start_tls(
+        self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
+    ) -> None:
         """Do the TLS handshake and go on over TLS.
 
-        `timeout` bounds it in seconds. Raises TlsError when there is no TLS to be had or the certificate is not
+        `timeout` bounds it in seconds. `pin` is the SHA-256 of the certificate or of its public key that is accepted,
+        besides what `context` verifies. Raises TlsError when there is no TLS to be had or the certificate is not
         accepted; then, and after a cancel, the transport is broken and must only be aborted.
         """
         try:
@@ -218,6 +242,8 @@ class Stream:
             raise TlsError(f"{server_hostname} closed the connection in the TLS handshake") from error
         if transport is None:
             raise TlsError(f"{server_hostname} closed the connection in the TLS handshake")
+        if pin is not None:
+            _check_pin(transport, pin, server_hostname)
         self._broken = False
         protocol.connection_made(transport)
         self._replaced += (self.reader, self.writer)
@@ -249,6 +275,17 @@ class Stream:
             raise
         finally:
             timer.cancel()
+
+
+def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
+    certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    digests = [hashlib.sha256(octets).digest() for octets in (certificate, public_key(certificate))]
+    if pin not in digests:
+        transport.abort()
+        raise TlsError(
+            f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is {digests[0].hex()}, "
+            f"its public key's {digests[1].hex()}"
+        )
 
 
 async def open_stream(

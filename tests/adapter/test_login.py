@@ -31,9 +31,9 @@ async def log_in(server: Script, user: str = "user", password: str = "secret", *
     ("capabilities", "lines"),
     [
         (["SASL PLAIN", "USER", "PIPELINING"], [b"AUTH PLAIN", PLAIN]),
-        (["SASL CRAM-MD5 plain", "PIPELINING"], [b"AUTH PLAIN", PLAIN]),
+        (["SASL GSSAPI LOGIN plain", "PIPELINING"], [b"AUTH PLAIN", PLAIN]),
         (["USER", "PIPELINING"], [b"USER user", b"PASS secret"]),
-        (["SASL CRAM-MD5", "USER", "PIPELINING"], [b"USER user", b"PASS secret"]),
+        (["SASL GSSAPI LOGIN", "USER", "PIPELINING"], [b"USER user", b"PASS secret"]),
         (["SASL", "PIPELINING"], [b"USER user", b"PASS secret"]),
         (["PIPELINING"], [b"USER user", b"PASS secret"]),
     ],
@@ -77,8 +77,8 @@ async def test_the_way_may_be_given(mechanism: str, lines: list[bytes]) -> None:
 
 async def test_an_unknown_way() -> None:
     async with Server() as server, pop3aio.connect(server.host, server.port, tls="none") as client:
-        with pytest.raises(pop3aio.MechanismUnavailable, match="'CRAM-MD5' is not a way"):
-            await client.login("user", "password", mechanism="CRAM-MD5", allow_insecure=True)
+        with pytest.raises(pop3aio.MechanismUnavailable, match="'NTLM' is no way"):
+            await client.login("user", "password", mechanism="NTLM", allow_insecure=True)
         assert server.commands == ["CAPA"]
 
 
@@ -99,7 +99,7 @@ async def test_a_refusal_of_the_bare_auth_line_without_another_way() -> None:
         await peer.answer(b"AUTH PLAIN", b"-ERR not that one\r\n")
 
     async with Script(play) as server:
-        with pytest.raises(pop3aio.MechanismUnavailable, match="before the password was sent"):
+        with pytest.raises(pop3aio.MechanismUnavailable, match="before anything secret was sent"):
             await log_in(server)
         assert server.received == [b"CAPA", b"AUTH PLAIN"]
 

@@ -18,6 +18,7 @@ class Turns:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._last = ""
+        self._relays: list[asyncio.Task[None]] = []
         self.turns = 0
 
     async def __aenter__(self) -> int:
@@ -28,8 +29,13 @@ class Turns:
     async def __aexit__(self, *_: object) -> None:
         self._listener.close()
         await self._listener.wait_closed()
+        # Before Python 3.12 the listener does not wait for these.
+        await asyncio.gather(*self._relays)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._relays.append(task)
         there = await asyncio.open_connection(self._server.host, self._server.port)
         await asyncio.gather(self._pass(reader, there[1], "client"), self._pass(there[0], writer, "server"))
         for end in (writer, there[1]):
