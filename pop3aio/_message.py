@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -118,7 +119,12 @@ class Message:
 
     def __del__(self) -> None:
         # A loop that is left early drops its iterator: what is left of the message must not block the others.
-        self._give_up()
+        self._disown()
+
+    def _disown(self) -> None:
+        self._given_up = True
+        if self._call is not None:
+            self._queue.disown(self._call)
 
     def _give_up(self) -> None:
         self._given_up = True
@@ -224,7 +230,15 @@ class Retrieval:
         self._close()
 
     def __del__(self) -> None:
-        self._close()
+        if self._closed:
+            return
+        # The messages in flight go with this object, each disowning its own; whoever holds the current one does not
+        # get to read it any more.
+        if self._current is not None:
+            self._current._disown()
+        if self._next_number is not None:
+            with suppress(RuntimeError):
+                self._next_number.get_loop().call_soon_threadsafe(self._next_number.cancel)
 
     def _close(self) -> None:
         if self._closed:

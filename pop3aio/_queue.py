@@ -13,7 +13,7 @@ import logging
 from binascii import b2a_base64
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
@@ -78,6 +78,7 @@ class CommandQueue:
         self._calls: OrderedDict[int, Call] = OrderedDict()
         self._readers: dict[asyncio.Task[object], int] = {}
         self._reading: Call | None = None
+        self._disowned: list[Call] = []
         self._dropped = 0
         self._secrets: set[bytes] = set()
         self._loop = asyncio.get_running_loop()
@@ -123,6 +124,7 @@ class CommandQueue:
 
     def check_free(self) -> None:
         """Raise ConcurrencyError if the running task has a message open, which it would wait for."""
+        self._release_disowned()
         if self._readers and asyncio.current_task() in self._readers:
             raise ConcurrencyError(
                 "this task has a message open that is not read to its end, and would wait for itself: read it, or "
@@ -172,6 +174,25 @@ class CommandQueue:
         # Another task may be waiting for what is given up here.
         self._wake(call)
         self._pass_turn()
+
+    def disown(self, call: Call) -> None:
+        """Release a call from a finalizer.
+
+        The collector may run one in any thread and in the middle of anything, so that only a flag is set here and now;
+        the rest is done by the next caller, or in the loop's next turn.
+        """
+        if call.done or call.abandoned:
+            return
+        call.abandoned = True
+        self._disowned.append(call)
+        # A closed loop has nobody left who waits.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._release_disowned)
+
+    def _release_disowned(self) -> None:
+        # From the end, so that commands which were not written leave the line before their turn comes.
+        while self._disowned:
+            self.release(self._disowned.pop())
 
     def finish(self, call: Call) -> None:
         """Take a call whose answer is complete out of the line, and hand the turn on."""

@@ -7,10 +7,12 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import pop3aio
+from pop3aio._stream import Stream, open_stream
 from pop3aio.testing import Server
 from tests.adapter.script import Peer, Script
 
@@ -131,3 +133,19 @@ async def test_a_timeout_around_the_attempt() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await pop3aio.connect("127.0.0.1", server.port, tls="none")
+
+
+async def test_the_socket_is_closed_when_the_error_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = []
+
+    async def note(*arguments: Any, **options: Any) -> Stream:
+        stream = await open_stream(*arguments, **options)
+        sockets.append(stream.writer.get_extra_info("socket"))
+        return stream
+
+    monkeypatch.setattr("pop3aio._connect.open_stream", note)
+    async with Server(greeting=b"-ERR no\r\n") as server:
+        for tls, kind in (("none", pop3aio.CommandError), ("implicit", pop3aio.TlsError)):
+            with pytest.raises(kind):
+                await pop3aio.connect("127.0.0.1", server.port, tls=tls)  # type: ignore[arg-type]
+            assert sockets[-1].fileno() == -1

@@ -281,6 +281,36 @@ async def test_a_message_given_up_while_another_task_waits_for_its_turn() -> Non
         assert b"RETR 1" not in server.received
 
 
+async def test_a_message_given_up_while_its_reader_reads_for_another() -> None:
+    """The reader drops the answer of one who has gone; its own command was not even sent."""
+    asked = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def play(peer: Peer) -> None:
+        await peer.expect(b"NOOP")
+        asked.set()
+        await go_on.wait()
+        peer.send(b"+OK\r\n")
+        await peer.answer(b"STAT", b"+OK 1 2\r\n")
+
+    async with session(play, window=1) as (client, server):
+        gone = asyncio.ensure_future(client.noop())
+        await asked.wait()
+        gone.cancel()
+        await asyncio.wait([gone])
+        message = client.retr(1)
+        reading = asyncio.ensure_future(message.read())
+        await asyncio.sleep(0)
+        await message.__aexit__(None, None, None)
+        other = asyncio.ensure_future(client.stat())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert await other == pop3aio.Stat(1, 2)
+        with pytest.raises(pop3aio.LocalProtocolError, match="given up"):
+            await reading
+        assert b"RETR 1" not in server.received
+
+
 async def test_a_cancelled_read_gives_up(client: pop3aio.Client) -> None:
     message = client.retr(2)
     reading = asyncio.ensure_future(message.read())

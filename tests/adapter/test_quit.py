@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.trsock
+import contextlib
 import gc
+from typing import Any
 
 import pytest
 
@@ -210,6 +213,23 @@ async def test_leaving_after_quit_and_after_abort() -> None:
             async with pop3aio.connect(server.host, server.port, tls="none") as client:
                 client.abort()
                 raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("tls", ["implicit", "none"])
+async def test_the_socket_is_closed_when_the_block_is_left(certificates: Certificates, tls: Any) -> None:
+    context = None if tls == "none" else certificates.server_context()
+    async with Server(tls=tls, ssl_context=context) as server:
+        for error in (None, ZeroDivisionError):
+            with contextlib.suppress(ZeroDivisionError):
+                async with pop3aio.connect(
+                    "localhost", server.port, tls=tls, ssl_context=certificates.client_context()
+                ) as client:
+                    sock = client.get_extra_info("socket")
+                    assert isinstance(sock, asyncio.trsock.TransportSocket)
+                    assert sock.fileno() > 0
+                    if error is not None:
+                        raise error
+            assert sock.fileno() == -1
 
 
 async def test_what_is_known_of_the_connection_outlives_it(certificates: Certificates) -> None:

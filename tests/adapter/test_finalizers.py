@@ -1,0 +1,69 @@
+"""What is forgotten must not hold up the others, whichever thread finds it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator
+
+import pop3aio
+from pop3aio.testing import Server
+
+MAIL = [b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n" for number in range(1, 41)]
+
+
+def collect_elsewhere() -> None:
+    """Let the collector run in a thread that is not the loop's."""
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
+
+
+async def test_a_message_that_the_collector_finds_in_another_thread() -> None:
+    async with Server(MAIL) as server, pop3aio.connect(server.host, server.port, tls="none") as client:
+        await client.login("user", "password", allow_insecure=True)
+        message = client.retr(1)
+        await message.__aenter__()
+        cycle: list[object] = [message]
+        cycle.append(cycle)
+        del message, cycle
+        gc.disable()
+        try:
+            collect_elsewhere()
+        finally:
+            gc.enable()
+        async with asyncio.timeout(10):
+            assert (await client.stat()).count == len(MAIL)
+
+
+async def test_a_run_that_the_collector_finds_in_another_thread() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(1, 11):
+            yield number
+        await asyncio.Event().wait()
+
+    async with Server(MAIL) as server, pop3aio.connect(server.host, server.port, tls="none") as client:
+        await client.login("user", "password", allow_insecure=True)
+        for feed in (range(1, 41), numbers()):
+            run = client.retrieve(feed)
+            await anext(run)
+            cycle: list[object] = [run]
+            cycle.append(cycle)
+            del run, cycle
+            collect_elsewhere()
+            async with asyncio.timeout(10):
+                assert (await client.stat()).count == len(MAIL)
+
+
+async def test_others_who_wait_go_on_when_a_message_is_forgotten() -> None:
+    async with Server(MAIL) as server, pop3aio.connect(server.host, server.port, tls="none") as client:
+        await client.login("user", "password", allow_insecure=True)
+        message = client.retr(1)
+        await message.__aenter__()
+        other = asyncio.create_task(client.stat())
+        await asyncio.sleep(0)
+        assert not other.done()
+        del message
+        async with asyncio.timeout(10):
+            assert (await other).count == len(MAIL)
