@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import traceback
 from typing import Any
 
 __all__ = ("Leaks",)
@@ -20,10 +19,7 @@ class Leaks:
         self._descriptors = _descriptors()
 
     def _complaint(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        frames = traceback.extract_tb(getattr(context.get("exception"), "__traceback__", None))
-        # The embedded server's own troubles are for its own tests to find.
-        if not any("/testing/" in frame.filename for frame in frames):
-            self.complaints.append(context)
+        self.complaints.append(context)
 
     def found(self) -> dict[str, object]:
         """Return what is there and was not there before."""

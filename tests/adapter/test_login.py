@@ -20,7 +20,7 @@ async def log_in(server: Script, user: str = "user", password: str = "secret", *
     """Connect, log in, and drop the connection."""
     client = await pop3aio.connect(server.host, server.port, tls="none")
     try:
-        await client.login(user, password, allow_insecure=True, **options)
+        await client.login(user, password, allow_insecure=True, **options)  # type: ignore[arg-type]
         assert client.state is pop3aio.State.TRANSACTION
     finally:
         client.abort()

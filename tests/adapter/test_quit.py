@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import asyncio.trsock
 import contextlib
 import gc
 from typing import Any
@@ -224,8 +223,7 @@ async def test_the_socket_is_closed_when_the_block_is_left(certificates: Certifi
                 async with pop3aio.connect(
                     "localhost", server.port, tls=tls, ssl_context=certificates.client_context()
                 ) as client:
-                    sock = client.get_extra_info("socket")
-                    assert isinstance(sock, asyncio.trsock.TransportSocket)
+                    sock: Any = client.get_extra_info("socket")
                     assert sock.fileno() > 0
                     if error is not None:
                         raise error
