@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from pop3aio._connect import parse_pin
 from pop3aio._version import __version__
 
 from ._errors import ExitStatus, Failed
+from ._mechanisms import MECHANISMS, known_mechanism
 from ._passwords import WAYS
 
 __all__ = ("JOURNAL", "parse_arguments")
@@ -23,6 +25,13 @@ URLs: pop3s://user@host[:port] is TLS from the start (port 995), pop3://user@hos
 succeed. Passwords come from """
 _STATUS = """
 Exit status: 0 done, 1 some messages failed, 2 usage, 3 no connection or no TLS, 4 login refused, 130 interrupted."""
+
+_ONLY_UNDER_TLS = {
+    "--ca-file": "there is no certificate to check",
+    "--pin": "there is no certificate to check",
+    "--client-cert": "there is nobody to show it to",
+    "--token-command": "a token is never sent without TLS",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,6 +56,8 @@ def _unknown(words: Sequence[str]) -> str:
         return (
             f"a password is never taken from the command line, where others can see it: it comes from {WAYS}"
         )
+    if any(option.startswith("--token") for option in options):
+        return "a token is never taken from the command line, where others can see it: it comes from --token-command"
     # The rest of a short option may be its value.
     named = [option if option.startswith("--") else option[:2] for option in options]
     return f"unknown option {', '.join(named)}" if named else "there are more arguments than it takes"
@@ -64,7 +75,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"pop3aio {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    general, remote, secret = _general(), _remote(), _secret()
+    general, remote, secret = _general(), _remote(), _secret(token=True)
 
     def command(name: str, text: str, *parents: _Parser) -> argparse.ArgumentParser:
         return commands.add_parser(
@@ -77,18 +88,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     command("list", "Show what is in a maildrop.", remote, secret)
     command(
         "check",
-        "Show whether a server is all right. It shows greeting, TLS, certificate and capabilities; with a user in the "
-        "URL it logs in, too, if there is a password.",
+        "Show whether a server is all right. It shows greeting, TLS, certificate, capabilities and which way to log in "
+        "would be chosen and why; with a user in the URL it logs in, too, if there is a password or the like.",
         remote,
         secret,
     )
     _demo(command("demo", "Fetch sample mail from a server that runs inside this command."))
     _serve(
-        command("serve", "Serve a Maildir or a folder of .eml files by POP3, to try clients with.", secret)
+        command("serve", "Serve a Maildir or a folder of .eml files by POP3, to try clients with.", _secret())
     )
     arguments = parser.parse_args(argv)
-    if arguments.command in ("fetch", "list", "check") and arguments.plaintext and arguments.ca_file:
-        parser.error("--ca-file makes no sense with --insecure-plaintext: there is no certificate to check")
+    if arguments.command in ("fetch", "list", "check") and arguments.plaintext:
+        for option, why in _ONLY_UNDER_TLS.items():
+            if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
+                parser.error(f"{option} makes no sense with --insecure-plaintext: {why}")
     return arguments
 
 
@@ -116,6 +129,23 @@ def _remote() -> _Parser:
         help="certificates (PEM) to trust in place of the system's: a private authority",
     )
     parser.add_argument(
+        "--pin",
+        metavar="SHA256",
+        type=_pin,
+        help="the one certificate, or public key, to accept of those that are valid; check shows both",
+    )
+    parser.add_argument(
+        "--client-cert",
+        metavar="FILE",
+        help="a certificate of your own and its private key (PEM) to show to the server",
+    )
+    parser.add_argument(
+        "--auth",
+        metavar="MECHANISM",
+        type=_mechanism,
+        help=f"the one way to log in to use: {', '.join(MECHANISMS)} (default: the best that is offered)",
+    )
+    parser.add_argument(
         "--insecure-plaintext",
         dest="plaintext",
         action="store_true",
@@ -136,7 +166,7 @@ def _remote() -> _Parser:
     return parser
 
 
-def _secret() -> _Parser:
+def _secret(*, token: bool = False) -> _Parser:
     parser = _Parser(add_help=False)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--password-file", metavar="FILE", help="the password is the first line of this file")
@@ -145,6 +175,12 @@ def _secret() -> _Parser:
         metavar="COMMAND",
         help="the password is the first line this shell command prints",
     )
+    if token:
+        group.add_argument(
+            "--token-command",
+            metavar="COMMAND",
+            help="log in by the OAuth token that is the first line this shell command prints",
+        )
     return parser
 
 
@@ -217,3 +253,18 @@ def _positive_seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError("a number of seconds above 0 is expected")
     return seconds
+
+
+def _mechanism(text: str) -> str:
+    name = known_mechanism(text)
+    if name is None:
+        raise argparse.ArgumentTypeError(f"one of these is expected: {', '.join(MECHANISMS)}")
+    return name
+
+
+def _pin(text: str) -> str:
+    try:
+        parse_pin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import ssl
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from pop3aio._client import Client
+from pop3aio._der import public_key
 from pop3aio._errors import CommandError
-from pop3core import Capabilities
+from pop3core import Capabilities, POP3Error
 
 from ._errors import ExitStatus, Failed
 from ._loop import run_to_end
+from ._offers import show_offers
 from ._output import Output, count, size
 from ._session import Target, find_target
 
@@ -31,38 +35,76 @@ def run_check(arguments: argparse.Namespace, output: Output) -> int:
 
 
 async def _check(target: Target, output: Output) -> int:
-    _say(output, "server", str(target.url))
+    output.field("server", str(target.url))
     output.facts["server"] = str(target.url)
-    async with target.connected(output) as client:
+    try:
+        client = await target.connect(output)
+    except Failed as failure:
+        await _look(target, failure.__cause__, output)
+        raise
+    async with client:
         _connection(client, output)
         _capabilities(client.capabilities, "before", output)
-        if target.url.user is None or target.password is None:
+        show_offers(target, client, output)
+        if target.login is None:
             lacking = "user in the URL" if target.url.user is None else "password"
-            _say(output, "login", f"not tried: no {lacking}")
+            output.field("login", f"not tried: no {lacking}")
             output.facts["login"] = None
         else:
-            await _login(target, client, output)
+            await _log_in(target, client, output)
             _capabilities(await client.capa(refresh=True) or None, "after", output)
             await _maildrop(client, output)
     return ExitStatus.DONE
 
 
-def _connection(client: Client, output: Output) -> None:
+async def _look(target: Target, error: BaseException | None, output: Output) -> None:
+    """Show what can be seen where TLS failed."""
+    client = await target.look(error)
+    if client is None:
+        return
+    output.line(
+        "TLS failed. What follows comes from a server that may be anyone; nothing secret is sent to it."
+    )
+    with suppress(POP3Error):
+        async with client:
+            _connection(client, output, verified=False)
+            _capabilities(client.capabilities, "before", output)
+    output.field("login", "not tried: TLS failed")
+    output.facts["login"] = None
+
+
+def _connection(client: Client, output: Output, *, verified: bool = True) -> None:
     peer = client.get_extra_info("peername")
     assert isinstance(peer, tuple)
-    _say(output, "address", f"{peer[0]} port {peer[1]}")
-    _say(output, "greeting", output.masked(client.greeting.text))
+    output.field("address", f"{peer[0]} port {peer[1]}")
+    output.field("greeting", output.masked(client.greeting.text))
     output.facts |= {"address": [peer[0], peer[1]], "greeting": output.masked(client.greeting.text)}
     tls = client.get_extra_info("ssl_object")
     if not isinstance(tls, ssl.SSLObject):
-        _say(output, "TLS", "none: anyone on the way can read mail and passwords")
+        output.field("TLS", "none: anyone on the way can read mail and passwords" if verified else "failed")
         output.facts |= {"tls": None, "certificate": None}
         return
     cipher = tls.cipher()
     assert cipher is not None
-    _say(output, "TLS", f"{tls.version()}, {cipher[0]}")
+    output.field("TLS", f"{tls.version()}, {cipher[0]}{'' if verified else '; not verified'}")
     output.facts["tls"] = {"version": tls.version(), "cipher": cipher[0]}
-    _certificate(tls.getpeercert() or {}, output)
+    octets = tls.getpeercert(binary_form=True)
+    assert octets is not None
+    # Of one that was not verified, Python tells nothing but its octets.
+    details = tls.getpeercert()
+    if details:
+        _certificate(details, output)
+    else:
+        output.field("certificate", "(of an authority that is not trusted)")
+    digests = [hashlib.sha256(what).hexdigest() for what in (octets, public_key(octets))]
+    output.field("  SHA-256", f"{digests[0]} (what --pin takes)")
+    output.field("  its key's", f"{digests[1]} (this, too; a new certificate may keep the key)")
+    output.facts["certificate"] = {
+        **output.facts.get("certificate", {}),
+        "verified": verified,
+        "sha256": digests[0],
+        "public_key_sha256": digests[1],
+    }
 
 
 def _certificate(certificate: dict[str, Any], output: Output) -> None:
@@ -70,11 +112,14 @@ def _certificate(certificate: dict[str, Any], output: Output) -> None:
     subject, issuer = _name(certificate.get("subject", ())), _name(certificate.get("issuer", ()))
     begin, end = (ssl.cert_time_to_seconds(certificate[field]) for field in ("notBefore", "notAfter"))
     left = int((end - time.time()) // _DAY)
-    _say(output, "certificate", subject or "(no subject)")
-    _say(output, "  names", ", ".join(names))
-    _say(output, "  issuer", issuer)
-    _say(output, "  valid", f"{_day(begin)} to {_day(end)}, {count(left, 'day')} left")
-    if left < _SOON:
+    output.field("certificate", subject or "(no subject)")
+    output.field("  names", ", ".join(names))
+    output.field("  issuer", issuer)
+    output.field(
+        "  valid",
+        f"{_day(begin)} to {_day(end)}, " + (f"{count(left, 'day')} left" if left >= 0 else "expired"),
+    )
+    if 0 <= left < _SOON:
         output.warn(f"the certificate expires in {count(left, 'day')}: it must be renewed")
     output.facts["certificate"] = {
         "subject": subject,
@@ -98,14 +143,14 @@ def _day(seconds: float) -> str:
     return _moment(seconds).date().isoformat()
 
 
-async def _login(target: Target, client: Client, output: Output) -> None:
+async def _log_in(target: Target, client: Client, output: Output) -> None:
     try:
-        await target.login(client, output)
-    except Failed:
-        _say(output, "login", "refused")
+        await target.log_in(client, output)
+    except Failed as failure:
+        output.field("login", "refused" if isinstance(failure.__cause__, CommandError) else "failed")
         output.facts["login"] = False
         raise
-    _say(output, "login", f"done, as {target.url.user}")
+    output.field("login", f"done, as {target.url.user}")
     output.facts["login"] = True
 
 
@@ -115,36 +160,32 @@ def _capabilities(found: Capabilities | None, when: str, output: Output) -> None
         lines = ["unknown: the server does not answer CAPA"]
     else:
         lines = [" ".join((tag, *arguments)) for tag, arguments in found.items()]
-    _say(output, "capabilities", f"{when} the login:")
+    output.field("capabilities", f"{when} the login:")
     for line in lines:
-        _say(output, "", line)
+        output.field("", line)
 
 
 async def _maildrop(client: Client, output: Output) -> None:
     stat = await client.stat()
     octets = "" if stat.octets is None else f", {size(stat.octets)}"
-    _say(output, "mail", count(stat.count) + octets)
+    output.field("mail", count(stat.count) + octets)
     try:
         await client.uidl()
         unique = True
     except CommandError as error:
         unique = False
         output.warn(f"{error}; without unique-ids fetch does not work with this server")
-    _say(output, "unique-ids", "yes" if unique else "no")
+    output.field("unique-ids", "yes" if unique else "no")
     pipelining = client.capabilities is not None and client.capabilities.pipelining
     if pipelining:
         # A server that announces it and cannot do it loses answers or mixes them up; either is an error here.
         await asyncio.gather(*(client.noop() for _ in range(3)))
-        _say(output, "pipelining", f"yes; it was tried, and up to {client.window} commands may be in flight")
+        output.field("pipelining", f"yes; it was tried, and up to {client.window} commands may be in flight")
     else:
-        _say(output, "pipelining", "no: every command costs a round trip")
+        output.field("pipelining", "no: every command costs a round trip")
     output.facts |= {
         "messages": stat.count,
         "octets": stat.octets,
         "unique_ids": unique,
         "pipelining": pipelining,
     }
-
-
-def _say(output: Output, label: str, text: str) -> None:
-    output.line(f"{label:<13} {text}")

@@ -10,6 +10,7 @@ from pop3aio.testing import Mailbox, Server, sample_messages
 
 from ._fetch import Job, tell
 from ._headers import parse_headers
+from ._logins import ByPassword
 from ._loop import run_to_end
 from ._output import Output, count
 from ._session import Target
@@ -34,7 +35,9 @@ async def _demo(job: Job, output: Output) -> int:
     async with server:
         certificates = server.certificates
         url = ServerUrl(server.host, server.port, "none" if certificates is None else "implicit", "demo")
-        target = Target(url, password, None if certificates is None else certificates.client_context())
+        target = Target(
+            url, ByPassword(password), None if certificates is None else certificates.client_context()
+        )
         secured = "in clear, on this machine only" if certificates is None else "under TLS"
         output.line(f"A POP3 server with {count(len(server.mailbox))} runs at {url} ({secured}).")
         async with target.logged_in(output) as client:

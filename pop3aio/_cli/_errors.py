@@ -21,6 +21,8 @@ from pop3aio._errors import (
 from pop3aio._journal import JournalError
 from pop3core import POP3Error, RemoteProtocolError
 
+from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
+
 __all__ = ("ExitStatus", "Failed", "describe", "one_line")
 
 _LONGEST_LINE = 2000
@@ -30,6 +32,13 @@ _EXPIRED = (9, 10)
 _WRONG_NAME = (62, 64)
 
 _AGAIN = "try again"
+_MAY_WANT_CERTIFICATE = "if the server wants a certificate of its clients, give one by --client-cert"
+
+# What the library says to programmers, and what the command says to people.
+_OPTIONS = {
+    "connect with bare_lf=True": "say --bare-lf",
+    "name one as mechanism to try it": "name one by --auth to try it",
+}
 
 
 class ExitStatus(enum.IntEnum):
@@ -65,7 +74,9 @@ def describe(error: BaseException, resume: str | None = None) -> str:
     `resume` is what to do about a run that was broken off.
     """
     if isinstance(error, POP3Error):
-        text = str(error).replace("connect with bare_lf=True", "say --bare-lf")
+        text = str(error)
+        for name, option in _OPTIONS.items():
+            text = text.replace(name, option)
         hint = _hint(error, text)
         if hint == _AGAIN and resume is not None:
             hint = ""
@@ -101,6 +112,8 @@ def _hint(error: POP3Error, text: str) -> str:
             return "check host and port in the URL, and that the server is running"
         if text.startswith("there is no host"):
             return "check the host in the URL, and the network"
+        if text.endswith("where the greeting was due"):
+            return f"{_AGAIN}; {_MAY_WANT_CERTIFICATE}"
         return _AGAIN
     if isinstance(error, JournalError):
         return _hint_for_journal(text)
@@ -130,10 +143,20 @@ def _hint_for_refusal(error: CommandError) -> str:
     if isinstance(error, ServerPermanentError):
         return "a trouble of the server that its operator must mend"
     if isinstance(error, AuthenticationError):
-        return "check the user name and the password"
+        return _hint_for_credentials(error)
     if error.command == "UIDL":
         return "without unique-ids nobody can tell which messages are new"
     return ""
+
+
+def _hint_for_credentials(error: AuthenticationError) -> str:
+    mechanism = error.command.removeprefix("AUTH ")
+    if mechanism in TOKEN_MECHANISMS:
+        scope = "" if error.scope is None else f", and its scope ({printable(error.scope, 200)})"
+        return f"check the user name and what the token command prints{scope}"
+    if mechanism == EXTERNAL:
+        return "check that the client certificate is this user's"
+    return "check the user name and the password"
 
 
 def _hint_for_tls(error: TlsError, text: str) -> str:
@@ -144,8 +167,11 @@ def _hint_for_tls(error: TlsError, text: str) -> str:
         if cause.verify_code in _WRONG_NAME:
             return "write the host as the certificate names it"
         return "if the authority is a private one, give its certificate by --ca-file"
+    if "not the pinned one" in text:
+        return "if the server's operator confirms the new one, give that by --pin"
     if "pop3://" in text:
         return ""
     if isinstance(cause, ssl.SSLError):
         return "if it is one for STLS, write pop3:// in the URL"
-    return "check the port, and try again"
+    certificate = f"; {_MAY_WANT_CERTIFICATE}" if "in the TLS handshake" in text else ""
+    return f"check the port, and try again{certificate}"

@@ -80,7 +80,7 @@ def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
         policy = Delete()
     elif arguments.keep_days is not None:
         policy = After(arguments.keep_days)
-    job = Job(arguments.maildir, arguments.journal, policy, arguments.limit)
+    job = Job(arguments.maildir, arguments.journal, policy, arguments.limit, target.account)
     return run_to_end(_fetch(target, job, output))
 
 

@@ -15,6 +15,7 @@ from ._errors import ExitStatus, one_line
 __all__ = ("Output", "abandon_stdout", "count", "size")
 
 _SHORTEST_SECRET = 4
+_SHORTEST_PART = 12
 
 
 def count(number: int, noun: str = "message") -> str:
@@ -29,6 +30,21 @@ def size(octets: float) -> str:
             return f"{octets:.0f} {unit}" if unit == "octets" or octets >= 100 else f"{octets:.1f} {unit}"
         octets /= 1000
     return f"{octets:.1f} TB"
+
+
+def _without(secret: str, text: str) -> str:
+    """Return `text` without `secret`, and without a long beginning of it, should it have been cut off."""
+    text = text.replace(secret, "***")
+    part = secret[:_SHORTEST_PART]
+    while len(secret) > _SHORTEST_PART and part in text:
+        before, _, after = text.partition(part)
+        same = 0
+        for shown, hidden in zip(after, secret[_SHORTEST_PART:], strict=False):
+            if shown != hidden:
+                break
+            same += 1
+        text = before + "***" + after[same:]
+    return text
 
 
 class Output:
@@ -53,13 +69,17 @@ class Output:
     def masked(self, text: str) -> str:
         """Return text from a server as one line that is safe to show, without the secrets."""
         for secret in self._secrets:
-            text = text.replace(secret, "***")
+            text = _without(secret, text)
         return one_line(text)
 
     def line(self, text: str = "") -> None:
         """Print a line for a person on standard output."""
         if not self.as_json:
             print(one_line(text), flush=True)
+
+    def field(self, label: str, text: str) -> None:
+        """Print a line that begins with what it is about."""
+        self.line(f"{label:<13} {text}")
 
     def warn(self, text: str) -> None:
         """Print a line on standard error, with JSON too."""

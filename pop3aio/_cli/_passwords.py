@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ._errors import ExitStatus, Failed, one_line
 
-__all__ = ("WAYS", "PasswordSource", "find_password")
+__all__ = ("WAYS", "PasswordSource", "find_password", "warn_if_readable")
 
 VARIABLE = "POP3AIO_PASSWORD"
 WAYS = f"a prompt (on a terminal), the environment variable {VARIABLE}, --password-file or --password-command"
@@ -54,12 +54,16 @@ def find_password(source: PasswordSource, whose: str | None, warn: Callable[[str
     return password
 
 
+def warn_if_readable(found: os.stat_result, what: str, warn: Callable[[str], object]) -> None:
+    """Warn when others may read a file with a secret."""
+    if os.name == "posix" and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+        warn(f"others may be able to read the {what}: chmod 600 it")
+
+
 def _from_file(path: str, warn: Callable[[str], object]) -> bytes:
     try:
         with open(path, "rb") as file:
-            found = os.fstat(file.fileno())
-            if os.name == "posix" and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
-                warn(f"others may be able to read the password file {path}: chmod 600 it")
+            warn_if_readable(os.fstat(file.fileno()), f"password file {path}", warn)
             return file.readline(_LONGEST)
     except OSError as error:
         raise Failed(f"cannot read the password file {path}: {error.strerror}", ExitStatus.USAGE) from error

@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import ssl
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pop3aio._client import Client
 from pop3aio._connect import Connect, connect
-from pop3aio._errors import ConnectionLost, ResponseTimeout
-from pop3aio._stream import default_ssl_context
+from pop3aio._errors import ConnectionLost, ResponseTimeout, TlsError, TlsRequired
 from pop3core import POP3Error
 
 from ._errors import ExitStatus, Failed, describe
+from ._logins import ByCertificate, ByPassword, ByToken, Login
+from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from ._output import Output
 from ._passwords import WAYS, PasswordSource, find_password
-from ._url import ServerUrl, parse_url
+from ._tls import lenient_contexts, make_ssl_context
+from ._tokens import TokenCommand
+from ._url import ServerUrl, Tls, parse_url
 
 __all__ = ("Target", "find_target")
 
@@ -30,49 +33,80 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server, how to reach it, and the password for the user of its URL, if there is one."""
+    """A server, how to reach it, and what to log in by, if there is anything."""
 
     url: ServerUrl
-    password: str | None
+    login: Login | None
     ssl_context: ssl.SSLContext | None = None
     timeout: float | None = None
     bare_lf: bool = False
+    pin: str | None = None
+
+    ca_file: str | None = None
 
     def __repr__(self) -> str:
         return f"Target({str(self.url)!r})"
 
+    @property
+    def account(self) -> str | None:
+        """The maildrop's name in a journal, where the library does not know the user; else None."""
+        return self.url.account if isinstance(self.login, ByCertificate) else None
+
     @asynccontextmanager
     async def connected(self, output: Output) -> AsyncIterator[Client]:
         """Connect; raises Failed. Leaving the context ends the session as that of a client does."""
-        async with await _attempt(self._connect(), ExitStatus.CONNECTION, output) as client:
+        async with await self.connect(output) as client:
             yield client
+
+    async def connect(self, output: Output) -> Client:
+        """Connect; raises Failed."""
+        return await _attempt(
+            self._connect(self.url.tls, self.ssl_context, self.pin), ExitStatus.CONNECTION, output
+        )
+
+    async def look(self, error: BaseException | None) -> Client | None:
+        """After an `error` of TLS, connect without what failed, or return None.
+
+        This is to see what there is: whoever answers may be anyone, and must get nothing that is secret.
+        """
+        ways: list[tuple[Tls, ssl.SSLContext | None]] = []
+        if isinstance(error, TlsError) and _is_about_certificate(error):
+            ways = [(self.url.tls, context) for context in lenient_contexts(self.ca_file)]
+        elif isinstance(error, TlsError | TlsRequired) and self.url.tls == "starttls":
+            ways = [("none", None)]
+        for tls, context in ways:
+            with suppress(POP3Error):
+                return await self._connect(tls, context, None)
+        return None
 
     @asynccontextmanager
     async def logged_in(self, output: Output) -> AsyncIterator[Client]:
         """Connect and log in; raises Failed."""
         async with self.connected(output) as client:
-            await self.login(client, output)
+            await self.log_in(client, output)
             yield client
 
-    async def login(self, client: Client, output: Output) -> None:
-        """Log in by the password there is; raises Failed."""
+    async def log_in(self, client: Client, output: Output) -> None:
+        """Log in by what there is; raises Failed."""
         assert self.url.user is not None
-        assert self.password is not None
-        login = client.login(
-            self.url.user, self.password, mechanism=self.url.mechanism, allow_insecure=self.url.tls == "none"
-        )
-        await _attempt(login, ExitStatus.LOGIN, output)
+        assert self.login is not None
+        await _attempt(self.login.log_in(client, self.url.user), ExitStatus.LOGIN, output)
 
-    def _connect(self) -> Connect:
+    def _connect(self, tls: Tls, context: ssl.SSLContext | None, pin: str | None) -> Connect:
         return connect(
             self.url.host,
             self.url.port,
-            tls=self.url.tls,
-            ssl_context=self.ssl_context,
+            tls=tls,
+            ssl_context=context,
             timeout=_ANSWER_TIMEOUT if self.timeout is None else self.timeout,
             connect_timeout=_CONNECT_TIMEOUT if self.timeout is None else self.timeout,
             bare_lf=self.bare_lf,
+            pin=pin,
         )
+
+
+def _is_about_certificate(error: TlsError) -> bool:
+    return isinstance(error.__cause__, ssl.SSLCertVerificationError) or "not the pinned one" in str(error)
 
 
 async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _T:
@@ -86,38 +120,65 @@ async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _
 
 
 def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = True) -> Target:
-    """Make out the server and the password, before an event loop runs.
+    """Make out the server and what to log in by, before an event loop runs.
 
-    With `login`, there must be a user and a password. Raises Failed.
+    With `login`, there must be a user and a password or the like. Raises Failed.
     """
     url = parse_url(arguments.url, plaintext=arguments.plaintext)
-    context = None if url.tls == "none" else _ssl_context(arguments.ca_file)
-    if url.user is None:
-        if login:
-            raise Failed("the URL names no user: write pop3s://user@host", ExitStatus.USAGE)
-        password = None
-    else:
-        source = PasswordSource(arguments.password_file, arguments.password_command)
-        password = find_password(source, str(url), output.warn)
-        if password is not None:
-            output.hide(password)
-        elif login:
-            raise Failed(f"there is no password for {url}: it comes from {WAYS}", ExitStatus.USAGE)
-    return Target(url, password, context, arguments.timeout, arguments.bare_lf)
+    mechanism = _mechanism(url, arguments)
+    context = None
+    if url.tls != "none":
+        context = make_ssl_context(arguments.ca_file, arguments.client_cert, output.warn)
+    if url.user is None and login:
+        raise Failed("the URL names no user: write pop3s://user@host", ExitStatus.USAGE)
+    way = None if url.user is None else _find_login(url, mechanism, arguments, output)
+    if way is None and login:
+        raise Failed(f"there is no password for {url}: it comes from {WAYS}", ExitStatus.USAGE)
+    return Target(
+        replace(url, mechanism=mechanism),
+        way,
+        context,
+        arguments.timeout,
+        arguments.bare_lf,
+        arguments.pin,
+        arguments.ca_file,
+    )
 
 
-def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
-    context = default_ssl_context()
-    if ca_file is None:
-        return context
-    try:
-        only = ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError as error:
-        raise Failed(f"there are no certificates in PEM form in {ca_file}", ExitStatus.USAGE) from error
-    except OSError as error:
-        raise Failed(
-            f"cannot read the certificates in {ca_file}: {error.strerror}", ExitStatus.USAGE
-        ) from error
-    only.hostname_checks_common_name = context.hostname_checks_common_name
-    only.minimum_version = context.minimum_version
-    return only
+def _mechanism(url: ServerUrl, arguments: argparse.Namespace) -> str | None:
+    """Return the way to log in that was asked for, if any, and make sure that it fits the rest."""
+    asked: str | None = arguments.auth
+    if asked is not None and url.mechanism not in (None, asked):
+        raise Failed(f"--auth {asked} contradicts the URL, which says {url.mechanism}", ExitStatus.USAGE)
+    mechanism = asked or url.mechanism
+    password = arguments.password_file is not None or arguments.password_command is not None
+    token = arguments.token_command is not None
+    why = None
+    if mechanism == EXTERNAL and arguments.client_cert is None:
+        why = "needs --client-cert, the certificate that says who you are"
+    elif mechanism == EXTERNAL and (password or token):
+        why = "takes no password and no token: the client certificate says who you are"
+    elif mechanism in TOKEN_MECHANISMS and not token:
+        why = "needs --token-command, which prints the token"
+    elif mechanism is not None and mechanism not in TOKEN_MECHANISMS and token:
+        why = f"takes no token; what takes one: {', '.join(TOKEN_MECHANISMS)}"
+    elif mechanism is not None and mechanism.endswith("-PLUS") and url.tls == "none":
+        why = "makes no sense with --insecure-plaintext: it binds the login to TLS"
+    if why is not None:
+        raise Failed(f"{mechanism} {why}", ExitStatus.USAGE)
+    return mechanism
+
+
+def _find_login(
+    url: ServerUrl, mechanism: str | None, arguments: argparse.Namespace, output: Output
+) -> Login | None:
+    if mechanism == EXTERNAL:
+        return ByCertificate()
+    if arguments.token_command is not None:
+        return ByToken(TokenCommand(arguments.token_command, output.hide), mechanism)
+    source = PasswordSource(arguments.password_file, arguments.password_command)
+    password = find_password(source, str(url), output.warn)
+    if password is None:
+        return None
+    output.hide(password)
+    return ByPassword(password, mechanism)

@@ -8,8 +8,9 @@ from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
 from ._errors import ExitStatus, Failed, one_line
+from ._mechanisms import MECHANISMS, known_mechanism
 
-__all__ = ("ServerUrl", "parse_url")
+__all__ = ("ServerUrl", "Tls", "parse_url")
 
 Tls = Literal["implicit", "starttls", "none"]
 
@@ -34,6 +35,11 @@ class ServerUrl:
     tls: Tls
     user: str | None = None
     mechanism: str | None = None
+
+    @property
+    def account(self) -> str:
+        """The maildrop's name in a journal, as the library makes it of a user and an address."""
+        return f"{self.user}@{self.host.lower()}" + ("" if self.port in _PORTS.values() else f":{self.port}")
 
     def __str__(self) -> str:
         scheme = "pop3s" if self.tls == "implicit" else "pop3"
@@ -78,12 +84,15 @@ def _user_info(info: str) -> tuple[str, str | None]:
     if not separator:
         return user, None
     label, _, value = way.partition("=")
-    mechanism = _decoded(value).upper()
-    if label.upper() != "AUTH" or mechanism not in ("PLAIN", "USER", "*"):
+    if label.upper() == "AUTH" and value == "*":
+        return user, None
+    mechanism = known_mechanism(_decoded(value)) if label.upper() == "AUTH" else None
+    if mechanism is None:
         raise _bad(
-            "behind the user name only ;AUTH=PLAIN, ;AUTH=USER or ;AUTH=* can follow (a semicolon is %3B)"
+            "behind the user name only ;AUTH= can follow (a semicolon is %3B), with * or one of "
+            + ", ".join(MECHANISMS)
         )
-    return user, None if mechanism == "*" else mechanism
+    return user, mechanism
 
 
 def _decoded(text: str) -> str:

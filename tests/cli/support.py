@@ -18,7 +18,7 @@ from pop3aio._cli import main
 from pop3aio._cli._arguments import JOURNAL
 from pop3aio.testing import Server
 
-__all__ = ("JOURNAL", "PASSWORD", "Cli", "Result", "contents", "finish", "mails", "start", "url")
+__all__ = ("JOURNAL", "PASSWORD", "Cli", "Result", "contents", "finish", "mails", "secured", "start", "url")
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "password"
@@ -116,3 +116,12 @@ async def finish(process: Process) -> Result:
     out, err = await process.communicate()
     assert process.returncode is not None
     return Result(process.returncode, out.decode(), err.decode())
+
+
+def secured(server: Server, folder: Path, user: str | None = "user") -> list[str]:
+    """Return the arguments that lead to a server under TLS, whose authority is written into a folder."""
+    assert server.certificates is not None
+    (folder / "ca.pem").write_bytes(server.certificates.ca_pem)
+    scheme = "pop3s" if server.tls == "implicit" else "pop3"
+    place = f"localhost:{server.port}"
+    return [f"{scheme}://{user}@{place}" if user else f"{scheme}://{place}", "--ca-file", f"{folder}/ca.pem"]
