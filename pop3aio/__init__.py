@@ -19,7 +19,7 @@ from pop3aio._errors import (
     TlsError,
     TlsRequired,
 )
-from pop3aio._journal import Identity, Journal, JournalError, SQLiteJournal
+from pop3aio._journal import Identity, Journal, JournalError, SQLiteJournal, identities
 from pop3aio._message import Message, Retrieval
 from pop3aio._retrieval import (
     After,
@@ -102,5 +102,6 @@ __all__ = (
     "__version__",
     "connect",
     "fetch",
+    "identities",
     "sasl",
 )

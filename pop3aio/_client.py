@@ -40,6 +40,10 @@ _Uids: TypeAlias = list[Uid]
 _Entry = TypeVar("_Entry", Scan, Uid)
 
 
+# So many messages are asked for one by one rather than by a listing of all.
+_FEW = 64
+
+
 class Client(Authorization):
     """A POP3 session; get one from `connect`, or from `from_streams`.
 
@@ -148,13 +152,16 @@ class Client(Authorization):
             raise command_error(reply, command.redacted())
         return (reply, body) if multiline else reply
 
-    async def _listings(self) -> tuple[_Uids, dict[int, int]]:
-        """Return the unique-id listing, and the sizes as far as the server lists them, in one round trip."""
-        (uidl, uids), (scan, sizes) = await self._batch([Uidl(), List()])
-        if not uidl.ok:
-            raise command_error(uidl, "UIDL", self.capabilities)
-        scans = self._complete("LIST", sizes, parse_list) if scan.ok else []
-        return self._complete("UIDL", uids, parse_uidl), {entry.number: entry.octets for entry in scans}
+    async def _sizes(self, numbers: _List[int]) -> dict[int, int]:
+        """Return the sizes of these messages, as far as the server lists them; each costs a line, or all cost all."""
+        few = len(numbers) <= _FEW
+        replies = await self._batch([List(number) for number in numbers] if few else [List()])
+        scans: _List[Scan] = []
+        for reply, body in replies:
+            if reply.ok:
+                scans += parse_list(reply.raw) if few else self._complete("LIST", body, parse_list)
+        wanted = set(numbers)
+        return {number: octets for number, octets in scans if number in wanted}
 
     def _complete(self, command: str, body: bytes, parse: Callable[[bytes], _List[_Entry]]) -> _List[_Entry]:
         """Parse a whole listing; a line that is none costs its entry and a warning."""

@@ -7,16 +7,16 @@ import hashlib
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from pop3core import POP3Error
 
-__all__ = ("Identity", "Journal", "JournalError", "SQLiteJournal")
+__all__ = ("Identity", "Journal", "JournalError", "SQLiteJournal", "identities")
 
 _T = TypeVar("_T")
 
@@ -30,7 +30,15 @@ CREATE TABLE IF NOT EXISTS fetched (
     at REAL NOT NULL,
     gone REAL,
     PRIMARY KEY (account, uid, ordinal)
-) WITHOUT ROWID;
+) WITHOUT ROWID
+"""
+# The messages at the front of the last listing that were all known then: how many, and a hash of their unique-ids.
+_LISTING = """
+CREATE TABLE IF NOT EXISTS listing (
+    account TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID
 """
 _VERSION = 1
 
@@ -58,15 +66,36 @@ class Identity(NamedTuple):
         return hashlib.sha256(octets).hexdigest()[:32]
 
 
+def identities(uids: Sequence[str], start: int = 0) -> list[Identity]:
+    """Return the identities of the messages of a listing, from position `start` on."""
+    counts: Counter[str] = Counter()
+    if start:
+        # Few are new as a rule, and looking for those is cheaper than counting all the others.
+        late = set(uids[start:])
+        counts.update(uid for uid in uids[:start] if uid in late)
+    found = []
+    for uid in uids[start:]:
+        found.append(Identity(uid, counts[uid]))
+        counts[uid] += 1
+    return found
+
+
 class Journal(Protocol):
-    """What `fetch` asks of a journal; bring your own to keep it in PostgreSQL, Redis or elsewhere."""
+    """What `fetch` asks of a journal; bring your own to keep it in PostgreSQL, Redis or elsewhere.
 
-    async def compare(self, account: str, listed: Sequence[Identity]) -> Sequence[float | None]:
-        """Take the complete listing of a maildrop, and return when each message was fetched.
+    Listings come as the unique-ids in the order of the server's listing; `identities` turns them into what `record`
+    gets.
+    """
 
-        Times are seconds since the epoch, None for a message that was not fetched yet. Messages that are known and
-        not listed may be forgotten after some time, not at once: servers hide messages now and then.
+    async def compare(self, account: str, uids: Sequence[str]) -> Sequence[int]:
+        """Take the complete listing of a maildrop, and return the positions of what was not fetched, ascending.
+
+        Messages that are known and not listed may be forgotten after some time, not at once: servers hide messages now
+        and then.
         """
+
+    async def fetched_until(self, account: str, uids: Sequence[str], when: float) -> Sequence[int]:
+        """Return the positions of what was fetched until `when` (seconds since the epoch), ascending."""
 
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """Note messages as fetched; when this returns it must survive a power cut."""
@@ -114,9 +143,16 @@ class SQLiteJournal:
             # The thread has nothing left to do but to end.
             executor.shutdown()
 
-    async def compare(self, account: str, listed: Sequence[Identity]) -> list[float | None]:
-        """See `Journal.compare`; forgets what was not listed for 30 days. Raises JournalError."""
-        return await self._run(lambda database: _compare(database, account, listed, time.time()))
+    async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
+        """See `Journal.compare`; forgets what was not listed for 30 days. Raises JournalError.
+
+        What has not changed since the last time costs a hash of it: only what follows is looked up.
+        """
+        return await self._run(lambda database: _compare(database, account, uids, time.time()))
+
+    async def fetched_until(self, account: str, uids: Sequence[str], when: float) -> list[int]:
+        """See `Journal.fetched_until`; raises JournalError."""
+        return await self._run(lambda database: _fetched_until(database, account, uids, when))
 
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """See `Journal.record`; raises JournalError."""
@@ -168,6 +204,7 @@ class SQLiteJournal:
             with database:
                 database.execute("BEGIN IMMEDIATE")
                 database.execute(_SCHEMA)
+                database.execute(_LISTING)
                 database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()
@@ -183,34 +220,61 @@ class SQLiteJournal:
             self._database = None
 
 
-def _compare(
+def _compare(database: sqlite3.Connection, account: str, uids: Sequence[str], now: float) -> list[int]:
+    start = _unchanged(database, account, uids)
+    listed = identities(uids, start)
+    if start:
+        query = "SELECT 1 FROM fetched WHERE account = ? AND uid = ? AND ordinal = ?"
+        new = [
+            position
+            for position, identity in enumerate(listed, start)
+            if database.execute(query, (account, *identity)).fetchone() is None
+        ]
+    else:
+        new = _compare_all(database, account, listed, now)
+    known = new[0] if new else len(uids)
+    if known != start or not start:
+        # Also when nothing is known: what was noted before must not outlive the messages it stood for.
+        with database:
+            row = (account, known, _digest(uids[:known]))
+            database.execute("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", row)
+    return new
+
+
+def _unchanged(database: sqlite3.Connection, account: str, uids: Sequence[str]) -> int:
+    """Return how many of the first messages are the same as last time, and known: all that were then, or none."""
+    row = database.execute("SELECT count, digest FROM listing WHERE account = ?", (account,)).fetchone()
+    if row is None or row[0] > len(uids) or _digest(uids[: row[0]]) != row[1]:
+        return 0
+    count: int = row[0]
+    return count
+
+
+def _digest(uids: Sequence[str]) -> bytes:
+    # No unique-id holds a line end.
+    return hashlib.sha256("\n".join(uids).encode()).digest()
+
+
+def _compare_all(
     database: sqlite3.Connection, account: str, listed: Sequence[Identity], now: float
-) -> list[float | None]:
-    with closing(
-        database.execute("SELECT uid, ordinal, at, gone FROM fetched WHERE account = ?", (account,))
-    ) as rows:
-        known = {(uid, ordinal): (at, gone) for uid, ordinal, at, gone in rows}
-    times = [known[identity][0] if identity in known else None for identity in listed]
+) -> list[int]:
+    query = "SELECT uid, ordinal, gone FROM fetched WHERE account = ?"
+    known = {(uid, ordinal): gone for uid, ordinal, gone in database.execute(query, (account,))}
     present = set(listed)
-    missing = [
-        (now, account, *identity)
-        for identity, (_, gone) in known.items()
-        if identity not in present and gone is None
-    ]
-    back = [
-        (account, *identity)
-        for identity, (_, gone) in known.items()
-        if identity in present and gone is not None
-    ]
+    missing = [(now, account, *key) for key, gone in known.items() if key not in present and gone is None]
+    back = [(account, *key) for key, gone in known.items() if key in present and gone is not None]
+    one = "WHERE account = ? AND uid = ? AND ordinal = ?"
     with database:
-        database.executemany(
-            "UPDATE fetched SET gone = ? WHERE account = ? AND uid = ? AND ordinal = ?", missing
-        )
-        database.executemany(
-            "UPDATE fetched SET gone = NULL WHERE account = ? AND uid = ? AND ordinal = ?", back
-        )
+        database.executemany(f"UPDATE fetched SET gone = ? {one}", missing)  # noqa: S608 - both are ours
+        database.executemany(f"UPDATE fetched SET gone = NULL {one}", back)  # noqa: S608
         database.execute("DELETE FROM fetched WHERE account = ? AND gone < ?", (account, now - _FORGET_AFTER))
-    return times
+    return [position for position, identity in enumerate(listed) if identity not in known]
+
+
+def _fetched_until(database: sqlite3.Connection, account: str, uids: Sequence[str], when: float) -> list[int]:
+    query = "SELECT uid, ordinal FROM fetched WHERE account = ? AND at <= ?"
+    old = set(database.execute(query, (account, when)))
+    return [position for position, identity in enumerate(identities(uids)) if identity in old] if old else []
 
 
 def _sync_directory(path: Path) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, CommitUncertain
-from pop3aio._journal import Identity, Journal, SQLiteJournal
+from pop3aio._journal import Identity, Journal, SQLiteJournal, identities
 from pop3aio._message import Message
 from pop3core import LocalProtocolError, RemoteProtocolError
 
@@ -122,7 +122,6 @@ class FetchReport:
 class _Item:
     number: int
     identity: Identity
-    octets: int | None
 
 
 async def fetch(
@@ -179,6 +178,8 @@ class _Run:
         self._pending: deque[tuple[_Item, int, asyncio.Future[object]]] = deque()
         self._recording: asyncio.Task[None] | None = None
         self._deletable: list[_Item] = []
+        # As the server lists them: hints, and not of all messages perhaps.
+        self._sizes: dict[int, int] = {}
         self._came = 0
         self._came_octets = 0
         self._total = Progress(0, 0, 0, 0)
@@ -189,7 +190,8 @@ class _Run:
         if self._limit is not None:
             report.postponed = max(0, len(new) - self._limit)
             new = new[: self._limit]
-        self._total = Progress(0, len(new), 0, sum(item.octets or 0 for item in new))
+        self._sizes = await self._client._sizes([item.number for item in new])
+        self._total = Progress(0, len(new), 0, sum(self._sizes.values()))
         self._tell()
         try:
             await self._retrieve(new)
@@ -211,41 +213,50 @@ class _Run:
         return report
 
     async def _whats_new(self) -> list[_Item]:
-        """Join UIDL and LIST, and leave out what is journalled or stands in the store."""
+        """Return what is listed, and neither journalled nor in the store; note what may be deleted."""
         report = self._report
-        uids, sizes = await self._client._listings()
-        report.listed = len(uids)
-        ordinals: Counter[str] = Counter()
-        items = []
-        for number, uid in uids:
+        listing = await self._client.uidl()
+        report.listed = len(listing)
+        numbers = []
+        uids = []
+        for number, uid in listing:
             if uid is None:
                 error = RemoteProtocolError(f"the server gives message {number} no usable unique-id")
                 report.failed.append(Failure(number, None, error))
-                continue
-            items.append(_Item(number, Identity(uid, ordinals[uid]), sizes.get(number)))
-            ordinals[uid] += 1
-        times = await self._journal.compare(report.account, [item.identity for item in items])
-        oldest = time.time() - self._policy.days * 86400 if isinstance(self._policy, After) else None
-        new = []
-        for item, fetched in zip(items, times, strict=True):
-            if fetched is None:
-                new.append(item)
             else:
-                report.known += 1
-                if isinstance(self._policy, Delete) or (oldest is not None and fetched <= oldest):
-                    self._deletable.append(item)
+                numbers.append(number)
+                uids.append(uid)
+        positions = await self._journal.compare(report.account, uids)
+        report.known = len(uids) - len(positions)
+        if not isinstance(self._policy, Keep):
+            days = self._policy.days if isinstance(self._policy, After) else 0
+            old = await self._journal.fetched_until(report.account, uids, time.time() - days * 86400)
+            self._deletable = self._items(numbers, uids, old)
+        new = self._items(numbers, uids, positions)
+        return await self._recover(new) if new else new
+
+    def _items(self, numbers: list[int], uids: list[str], positions: Sequence[int]) -> list[_Item]:
+        if not positions:
+            return []
+        first = positions[0]
+        found = identities(uids, first)
+        return [_Item(numbers[position], found[position - first]) for position in positions]
+
+    async def _recover(self, new: list[_Item]) -> list[_Item]:
+        """Leave out what a run that was broken off had delivered but not noted, and note it."""
+        report = self._report
         keys = getattr(self._store, "keys", None)
-        if not new or keys is None:
+        if keys is None:
             return new
         held = await keys()
         recovered = [item for item in new if item.identity.key(report.account) in held]
-        if recovered:
-            await self._journal.record(report.account, [item.identity for item in recovered])
-            report.recovered = len(recovered)
-            self._note_journalled(recovered)
-            found = set(recovered)
-            new = [item for item in new if item not in found]
-        return new
+        if not recovered:
+            return new
+        await self._journal.record(report.account, [item.identity for item in recovered])
+        report.recovered = len(recovered)
+        self._note_journalled(recovered)
+        found = set(recovered)
+        return [item for item in new if item not in found]
 
     async def _retrieve(self, new: list[_Item]) -> None:
         by_number = {item.number: item for item in new}
@@ -353,9 +364,10 @@ class _Source:
         try:
             chunk = await self._message.__anext__()
         except StopAsyncIteration:
-            if not self.octets and (self._item.octets or 0) > 2:
+            listed = self._run._sizes.get(self._item.number, 0)
+            if not self.octets and listed > 2:
                 self._run._client._desynchronised(
-                    f"message {self._item.number} came empty although the server lists {self._item.octets} octets; it "
+                    f"message {self._item.number} came empty although the server lists {listed} octets; it "
                     "may begin with a dot that the server does not stuff, and what follows cannot be told from "
                     "answers. The connection was closed; delete or move this message by other means"
                 )

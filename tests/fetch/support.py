@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,8 +54,13 @@ class MemoryJournal:
         self.fetched: dict[tuple[str, pop3aio.Identity], float] = {}
         self.groups: list[int] = []
 
-    async def compare(self, account: str, listed: Iterable[pop3aio.Identity]) -> list[float | None]:
-        return [self.fetched.get((account, identity)) for identity in listed]
+    async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
+        listed = enumerate(pop3aio.identities(uids))
+        return [position for position, identity in listed if (account, identity) not in self.fetched]
+
+    async def fetched_until(self, account: str, uids: Sequence[str], when: float) -> list[int]:
+        listed = enumerate(pop3aio.identities(uids))
+        return [p for p, identity in listed if self.fetched.get((account, identity), when + 1) <= when]
 
     async def record(self, account: str, fetched: Iterable[pop3aio.Identity]) -> None:
         identities = list(fetched)

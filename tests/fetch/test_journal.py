@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pop3aio
-from pop3aio import Identity, JournalError, SQLiteJournal
+from pop3aio import Identity, JournalError, SQLiteJournal, identities
 
 ONE, TWO, THREE = (Identity(uid, 0) for uid in ("one", "two", "three"))
 DAY = 86400.0
@@ -25,11 +25,42 @@ async def test_what_was_recorded_is_there_when_the_file_is_opened_again(tmp_path
     async with SQLiteJournal(tmp_path / "journal") as journal:
         await journal.record("me@here", [ONE, Identity("one", 1)])
         await journal.record("me@here", [ONE])
+    uids = ["one", "two", "one", "one"]
     async with SQLiteJournal(tmp_path / "journal") as journal:
-        times = await journal.compare("me@here", [ONE, Identity("one", 1), Identity("one", 2), TWO])
-        assert await journal.compare("you@here", [ONE]) == [None]
-    assert times[2:] == [None, None]
-    assert all(at is not None and before <= at <= time.time() for at in times[:2])
+        assert await journal.compare("me@here", uids) == [1, 3]
+        assert await journal.compare("you@here", uids) == [0, 1, 2, 3]
+        assert await journal.fetched_until("me@here", uids, time.time()) == [0, 2]
+        assert await journal.fetched_until("me@here", uids, before - 1) == []
+
+
+async def test_what_follows_a_listing_that_has_not_changed_is_looked_up(tmp_path: Path) -> None:
+    """The short cut: the front of the listing is the same as last time."""
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        uids = ["one", "two", "one"]
+        assert await journal.compare("a", uids) == [0, 1, 2]
+        await journal.record("a", identities(uids))
+        for _ in range(2):
+            assert await journal.compare("a", uids) == []
+        # Behind the known front: a known one, an unknown one, and one that shares the unique-id of two in front.
+        await journal.record("a", [THREE])
+        assert await journal.compare("a", [*uids, "three", "four", "one"]) == [4, 5]
+        await journal.record("a", [Identity("one", 2)])
+        assert await journal.compare("a", [*uids, "three", "four", "one"]) == [4]
+        # A front that has changed is looked up whole.
+        assert await journal.compare("a", ["two", "one"]) == []
+        assert await journal.compare("a", ["zero", *uids]) == [0]
+
+
+async def test_a_front_does_not_outlive_its_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1_000_000_000.0
+    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("a", [ONE, TWO])
+        assert await journal.compare("a", ["one", "two"]) == []
+        assert await journal.compare("a", []) == []
+        clock += 31 * DAY
+        assert await journal.compare("a", []) == []
+        assert await journal.compare("a", ["one", "two"]) == [0, 1]
 
 
 async def test_the_file_is_private(tmp_path: Path) -> None:
@@ -45,13 +76,13 @@ async def test_what_is_hidden_for_a_while_is_still_known(
     monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
     async with SQLiteJournal(tmp_path / "journal") as journal:
         await journal.record("a", [ONE, TWO, THREE])
-        await journal.compare("a", [ONE])
+        await journal.compare("a", ["one"])
         clock += 29 * DAY
         # TWO comes back in time, THREE does not.
-        assert await journal.compare("a", [ONE, TWO]) == [1_000_000_000.0] * 2
+        assert await journal.compare("a", ["two"]) == []
         clock += 2 * DAY
-        await journal.compare("a", [ONE])
-        assert await journal.compare("a", [ONE, TWO, THREE]) == [1_000_000_000.0, 1_000_000_000.0, None]
+        await journal.compare("a", ["one"])
+        assert await journal.compare("a", ["two", "one", "three"]) == [2]
 
 
 async def test_a_listing_of_one_account_leaves_the_others_alone(
@@ -65,7 +96,7 @@ async def test_a_listing_of_one_account_leaves_the_others_alone(
         await journal.compare("a", [])
         clock += 31 * DAY
         await journal.compare("a", [])
-        assert await journal.compare("b", [ONE]) == [1_000_000_000.0]
+        assert await journal.compare("b", ["one"]) == []
 
 
 @pytest.mark.parametrize(
@@ -119,7 +150,7 @@ async def test_a_second_process_is_told_at_once(tmp_path: Path) -> None:
                 pass
         other.communicate()
     async with SQLiteJournal(tmp_path / "journal") as journal:
-        assert await journal.compare("a", [ONE]) == [None]
+        assert await journal.compare("a", ["one"]) == [0]
 
 
 async def test_closing_ends_the_thread(tmp_path: Path) -> None:
