@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from pop3core._body import BodyDecoder
 from pop3core._buffer import ReceiveBuffer
-from pop3core._commands import Apop, Auth, Capa, Command, Lang, List, Pass, Quit, Stls, Uidl, User, Utf8
+from pop3core._commands import Apop, Auth, Command, Pass, Quit, Stls, User, Utf8
 from pop3core._errors import (
     LimitExceeded,
     LocalProtocolError,
@@ -30,6 +30,7 @@ from pop3core._events import (
     StartTls,
 )
 from pop3core._limits import Limits
+from pop3core._meter import Meter
 from pop3core._replies import (
     decode_text,
     excerpt,
@@ -42,7 +43,6 @@ from pop3core._state import ALLOWED, CHANGING, TRANSITIONS, State, outcomes
 __all__ = ("Connection",)
 
 _CREDENTIALS = frozenset({User, Apop, Auth})
-_LISTINGS = frozenset({Capa, Lang, List, Uidl})
 
 _OVER = frozenset({State.UPDATE, State.CLOSED})
 
@@ -92,10 +92,7 @@ class Connection:
         self._buffer = ReceiveBuffer()
         if self._bare_lf:
             self._buffer.accept_bare_lf()
-        self._body: BodyDecoder | None = None
-        self._body_octets = 0
-        self._body_lines = 0
-        self._body_line = 0
+        self._body: tuple[BodyDecoder, Meter] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -263,7 +260,7 @@ class Connection:
         """
         self._check_alive()
         if self._body is not None:
-            return self._next_of_body(self._body)
+            return self._next_of_body(*self._body)
         if self._pending_tls is not None:
             self._check_injection()
             handle, self._pending_tls = self._pending_tls, None
@@ -316,7 +313,7 @@ class Connection:
         if more:
             # The decoder begins at the line end of the status line.
             buffer.consume(len(line))
-            self._body = BodyDecoder()
+            self._body = BodyDecoder(), Meter(command, self.limits)
         else:
             buffer.consume(len(line) + 2)
             self._answered(ok)
@@ -335,25 +332,26 @@ class Connection:
         self._undecodable = data is None
         return Continuation(handle, data)
 
-    def _next_of_body(self, body: BodyDecoder) -> Event | None:
+    def _next_of_body(self, body: BodyDecoder, meter: Meter) -> Event | None:
         handle, command, _ = self._outstanding[0]
         buffer = self._buffer
         while not body.ended:
             data, position = body.decode(buffer.data, buffer.position)
             buffer.consume_to(position)
             if data:
-                self._check_limits(command, data)
+                excess = meter.count(data)
+                if excess is not None:
+                    self._fail(f"{_answer_to(command)} {excess}", LimitExceeded)
                 return BodyChunk(handle, data)
             if not body.ended and not buffer.pull():
                 if self._eof:
                     self._fail(
                         f"the connection was closed in the middle of {_answer_to(command)}, "
-                        f"{self._body_octets} octets into it",
+                        f"{meter.octets} octets into it",
                         TruncatedResponse,
                     )
                 return None
         self._body = None
-        self._body_octets = self._body_lines = self._body_line = 0
         self._answered(True)
         return BodyEnd(handle)
 
@@ -412,30 +410,6 @@ class Connection:
         if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
             self._fail(f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}")
         return line[:-2]
-
-    def _check_limits(self, command: Command, data: bytes) -> None:
-        limits = self.limits
-        if type(command) in _LISTINGS:
-            entries = limits.listing_entries if type(command) in (List, Uidl) else limits.capability_lines
-            self._body_lines += data.count(b"\n")
-            if self._body_lines > entries:
-                self._fail(f"{_answer_to(command)} has more than {entries} lines", LimitExceeded)
-            # Leap from line end to line end, each time as far as the limit lets one line reach.
-            start = -self._body_line
-            while len(data) - start > limits.listing_line:
-                end = data.rfind(b"\n", max(start, 0), start + limits.listing_line)
-                if end < 0:
-                    self._fail(
-                        f"{_answer_to(command)} has a line of more than {limits.listing_line} octets",
-                        LimitExceeded,
-                    )
-                start = end + 1
-            self._body_line = len(data) - max(start, data.rfind(b"\n") + 1 or start)
-        self._body_octets += len(data)
-        if type(command) in _LISTINGS or limits.message is None:
-            return
-        if self._body_octets > limits.message:
-            self._fail(f"{_answer_to(command)} is longer than {limits.message} octets", LimitExceeded)
 
     def _is_pending(self, kind: type[Command]) -> bool:
         outstanding = (entry[1] for entry in self._outstanding)
