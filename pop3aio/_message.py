@@ -11,7 +11,7 @@ from typing import Self
 
 from pop3aio._errors import CommandError, ConcurrencyError, command_error
 from pop3aio._queue import Call, CommandQueue
-from pop3core import BodyChunk, BodyEnd, LimitExceeded, LocalProtocolError, Reply, Retr, Top
+from pop3core import BodyChunk, Event, LimitExceeded, LocalProtocolError, Reply, Retr, Top
 
 __all__ = ("Message", "Retrieval")
 
@@ -64,9 +64,16 @@ class Message:
         limit = self._queue.core.limits.message_in_memory
         chunks = []
         octets = 0
-        async for chunk in self:
-            chunks.append(chunk)
-            octets += len(chunk)
+        if not self._replied:
+            await self._open()
+        call = self._to_read()
+        while call is not None:
+            event = self._queue.ready_event(call) or await self._next_event(call)
+            if not isinstance(event, BodyChunk):
+                self._ended = True
+                break
+            chunks.append(event.data)
+            octets += len(event.data)
             if octets > limit:
                 self._queue.fail(
                     LimitExceeded(
@@ -82,23 +89,31 @@ class Message:
     async def __anext__(self) -> bytes:
         if not self._replied:
             await self._open()
+        call = self._to_read()
+        if call is not None:
+            event = self._queue.ready_event(call) or await self._next_event(call)
+            if isinstance(event, BodyChunk):
+                return event.data
+            self._ended = True
+        raise StopAsyncIteration
+
+    def _to_read(self) -> Call | None:
+        """Return the call whose answer is to be read on, None at its end; raises what forbids it."""
         if self._refusal is not None:
             raise self._refusal
         if self._ended:
-            raise StopAsyncIteration
+            return None
         if self._given_up or self._call is None:
             raise LocalProtocolError(f"message {self.number} was given up; fetch it again")
         self._queue.take_over(self._call)
+        return self._call
+
+    async def _next_event(self, call: Call) -> Event:
         try:
-            event = await self._queue.next_event(self._call)
+            return await self._queue.next_event(call)
         except BaseException:
             self._give_up()
             raise
-        if isinstance(event, BodyChunk):
-            return event.data
-        assert isinstance(event, BodyEnd)
-        self._ended = True
-        raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
         """Ask for the message and wait for the status line; raises CommandError when the server refuses it."""
@@ -139,11 +154,7 @@ class Message:
             self._queue.check_free()
             self._call = self._queue.submit(self._command, body=True)
         self._queue.take_over(self._call)
-        try:
-            reply = await self._queue.next_event(self._call)
-        except BaseException:
-            self._give_up()
-            raise
+        reply = self._queue.ready_event(self._call) or await self._next_event(self._call)
         assert isinstance(reply, Reply)
         self._replied = True
         if not reply.ok:

@@ -145,6 +145,10 @@ def _receive_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
         return memoryview(bytearray(CHUNK))
     buffer = _buffers.get(loop)
     if buffer is None:
+        # glibc's malloc learns from the first large block that is freed: from here on it keeps what chunks are made of
+        # and does not fetch fresh pages from the kernel for each, which made streaming up to three times slower. It
+        # costs one system call and touches no page.
+        bytes(16 << 20)
         buffer = _buffers[loop] = memoryview(bytearray(CHUNK))
     return buffer
 

@@ -317,7 +317,8 @@ class Connection:
         else:
             buffer.consume(len(line) + 2)
             self._answered(ok)
-        return Reply(handle, ok, line, decode_text(text), parse_response_code(line), more)
+        code = parse_response_code(line) if text.startswith(b"[") else None
+        return Reply(handle, ok, line, decode_text(text), code, more)
 
     def _challenge(self, handle: int, line: bytes) -> Continuation:
         if self._cancelled:

@@ -76,19 +76,6 @@ async def test_an_answer_that_is_none_closes_the_connection(line: bytes, answer:
         assert server.received[-1] == line
 
 
-async def test_both_listings_where_one_is_refused() -> None:
-    async def play(peer: Peer) -> None:
-        await peer.answer(b"UIDL", b"+OK\r\n1 a\r\n.\r\n")
-        await peer.answer(b"LIST", b"-ERR no\r\n")
-        await peer.answer(b"UIDL", b"-ERR no\r\n")
-        await peer.answer(b"LIST", b"+OK\r\n.\r\n")
-
-    async with session(play) as (client, _):
-        assert await client._listings() == ([(1, "a")], {})
-        with pytest.raises(pop3aio.CommandError):
-            await client._listings()
-
-
 async def test_a_listing_that_is_too_long_is_not_taken_for_a_whole_one() -> None:
     async def play(peer: Peer) -> None:
         await peer.answer(b"UIDL", b"+OK\r\n" + b"".join(b"%d a\r\n" % n for n in range(1, 100)) + b".\r\n")
