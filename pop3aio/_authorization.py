@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired
+from pop3aio._errors import AuthenticationError, ConnectionLost, MechanismUnavailable, TlsRequired
 from pop3aio._login import authenticate, refuse_insecure, refused_login
 from pop3aio._policy import password_ways, token_ways
 from pop3aio._session import Session
@@ -57,6 +57,8 @@ class Authorization(Session):
         refusal: POP3Error | None = None
         for way in ways:
             if way == "USER":
+                # A password that PASS cannot carry is found out before the name is sent.
+                Pass(password)
                 await self.user(user)
                 await self.pass_(password, allow_insecure=allow_insecure)
                 return
@@ -65,9 +67,13 @@ class Authorization(Session):
                 return
             try:
                 chosen = self._password_mechanism(way, user, password, binding)
-            except (LocalProtocolError, sasl.MechanismUnusable) as error:
+            except LocalProtocolError as error:
                 # SCRAM's rules for names and passwords are narrower than PLAIN's.
                 refusal = error
+                continue
+            except sasl.MechanismUnusable as error:
+                refusal = MechanismUnavailable(str(error))
+                refusal.__cause__ = error
                 continue
             refusal = await self._authenticated(user, chosen, password)
             if refusal is None:
@@ -96,7 +102,12 @@ class Authorization(Session):
         except AuthenticationError as error:
             if isinstance(token, str) or error.status not in _EXPIRED or self._queue.failure is not None:
                 raise
-            await self._login_by_token(way, user, await token())
+            fresh = await token()
+            try:
+                await self._login_by_token(way, user, fresh)
+            except ConnectionLost as lost:
+                # Some servers hang up behind a refusal: that is what they had to say.
+                raise error from lost
 
     async def authenticate(self, mechanism: sasl.Mechanism, *, allow_insecure: bool = False) -> None:
         """Log in by a SASL mechanism of your own choice (RFC 5034).
@@ -168,19 +179,23 @@ class Authorization(Session):
         self, user: str | None, mechanism: sasl.Mechanism, *secrets: str
     ) -> POP3Error | None:
         """Run an exchange; return None after a success, and what went wrong as long as nothing was answered."""
-        with self._queue.hiding(*secrets):
-            refusal = await authenticate(self._queue, mechanism, self.capabilities)
+        self._hide(*secrets)
+        refusal = await authenticate(self._queue, mechanism, self.capabilities)
         if refusal is None:
             await self._logged_in(user)
         return refusal
 
     async def _login_step(self, command: Command, *secrets: str) -> None:
-        with self._queue.hiding(*secrets):
-            reply, _ = await self._exchange(command)
+        self._hide(*secrets)
+        reply, _ = await self._exchange(command)
         if not reply.ok:
             raise refused_login(reply, command, self.capabilities)
 
+    def _hide(self, *secrets: str) -> None:
+        self._queue.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
+
     async def _logged_in(self, user: str | None) -> None:
+        self._queue.forget()
         self._user = user
         # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
         known = self.capabilities

@@ -48,7 +48,8 @@ async def authenticate(
                     response = bytes(await asyncio.to_thread(mechanism.respond, event.data))
                 else:
                     response = bytes(mechanism.respond(event.data))
-                queue.hide(response)
+                # Where a digest or a proof stands behind the name, it is masked by itself as well.
+                queue.hide(response, response.rpartition(b" ")[2], response.rpartition(b",p=")[2])
                 answered = True
             except sasl.ServerNotAuthenticated as error:
                 queue.fail(error)
@@ -80,14 +81,20 @@ async def authenticate(
     if not event.ok and (answered or event.code is not None):
         refusal = command_error(event, f"AUTH {mechanism.name}", capabilities, login=True)
         if isinstance(refusal, AuthenticationError):
-            refusal.status = getattr(mechanism, "status", None)
-            refusal.scope = getattr(mechanism, "scope", None)
+            refusal.status = _masked(queue, getattr(mechanism, "status", None))
+            refusal.scope = _masked(queue, getattr(mechanism, "scope", None))
         raise refusal
     if not event.ok:
         return MechanismUnavailable(
             f"the server refused AUTH {mechanism.name} before anything secret was sent"
         )
     return None
+
+
+def _masked(queue: CommandQueue, reason: str | None) -> str | None:
+    return (
+        None if reason is None else queue.masked(reason.encode("utf-8", "replace")).decode("utf-8", "replace")
+    )
 
 
 def refused_login(reply: Reply, command: Command, capabilities: Capabilities | None) -> Exception:

@@ -73,6 +73,7 @@ def password_ways(
         rule.name
         for rule in POLICY
         if rule.secret == "password"  # noqa: S105 - a kind, not a password
+        and rule.name != "USER"  # no mechanism, whatever a server lists
         and rule.name in listed
         and (rule.when == "always" or (rule.when == "in clear" and not secure))
         and (bindable or not rule.bound)

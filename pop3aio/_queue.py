@@ -12,8 +12,7 @@ import copy
 import logging
 from binascii import b2a_base64
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
@@ -232,6 +231,20 @@ class CommandQueue:
 
     # -- waiting for the answer
 
+    def ready_event(self, call: Call) -> Event | None:
+        """Return the next event of the call's answer if that has come and it is the call's turn; never waits.
+
+        Most messages come whole in one read with many others: to take those needs no coroutine.
+        """
+        if self._failure is not None or self._reading is not None or call.done or call.abandoned:
+            return None
+        if next(iter(self._calls.values())) is not call:
+            return None
+        event = self._core_event()
+        if event is not None:
+            self._note(event, call)
+        return event
+
     async def next_event(self, call: Call, timeout: float | None = None) -> Event:
         """Return the next event of the call's answer, reading the wire when it is the call's turn.
 
@@ -259,7 +272,7 @@ class CommandQueue:
                     deadline = self._loop.time() + (timeout or self.timeout)
                 await self._receive(call, deadline)
                 continue
-            assert not isinstance(event, ConnectionClosed | Greeting)
+            assert not isinstance(event, (ConnectionClosed, Greeting))
             if event.handle == call.handle:
                 self._note(event, call)
                 return event
@@ -324,33 +337,30 @@ class CommandQueue:
             self._dropped = 0
         self._note(event, call)
 
-    @contextmanager
-    def hiding(self, *secrets: str) -> Iterator[None]:
-        """Mask these in whatever the server answers meanwhile, should it echo them: no log, no exception gets them.
-
-        After a cancel the answer is still to come, so that they are masked further on.
-        """
-        self.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
-        try:
-            yield
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self._secrets.clear()
-            raise
-        self._secrets.clear()
-
     def hide(self, *secrets: bytes) -> None:
-        """Add to what is masked, as it is and in base64."""
+        """Mask these in whatever the server answers, should it echo them: no log, no exception gets them.
+
+        As they are, and in base64, padded or not. They stay known until `forget`: the answer to a login that was
+        cancelled or refused may still come, or a second one behind it.
+        """
         for secret in secrets:
             # Shorter ones stand in any text by chance, so that masking them would give them away.
             if len(secret) >= 4:
-                self._secrets |= {secret, b2a_base64(secret, newline=False)}
+                encoded = b2a_base64(secret, newline=False)
+                self._secrets |= {secret, encoded, encoded.rstrip(b"=")}
+
+    def forget(self) -> None:
+        """Forget what was to be masked: the login is over."""
+        self._secrets.clear()
+
+    def masked(self, octets: bytes) -> bytes:
+        """Return octets from the server without the secrets that it echoes."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            octets = octets.replace(secret, b"***")
+        return octets
 
     def _masked(self, reply: Reply) -> Reply:
-        raw = reply.raw
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            raw = raw.replace(secret, b"***")
+        raw = self.masked(reply.raw)
         if raw == reply.raw:
             return reply
         return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode("utf-8", "replace"))
@@ -368,6 +378,10 @@ class CommandQueue:
 
     def _explain(self, error: RemoteProtocolError) -> POP3Error:
         """Tell a lost connection from a broken protocol."""
+        if isinstance(error, UnsolicitedResponse) and (raw := self.masked(error.raw)) != error.raw:
+            error = UnsolicitedResponse(
+                f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
+            )
         explained: POP3Error = error
         if isinstance(error, TruncatedResponse):
             explained = ConnectionLost(str(error))

@@ -122,7 +122,9 @@ class Dovecot:
         users: names with passwords.
         messages: for each user the messages his mailbox begins with, stored as they are.
         extra_config: lines of dovecot.conf put behind the others, such as
-            `"protocol pop3 {\\n pop3_lock_session = yes\\n}"`.
+            `"protocol pop3 {\\n pop3_lock_session = yes\\n}"`; what is set twice holds as set here.
+        files: more files for the configuration, by their paths below a folder that Dovecot's users can read;
+            `%FOLDER%` stands for that folder in `extra_config` and in the files.
 
     Attributes:
         host: the address it listens at.
@@ -139,6 +141,7 @@ class Dovecot:
         messages: Mapping[str, Iterable[bytes]] | None = None,
         *,
         extra_config: str = "",
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.users = dict(users or {"user": "password"})
@@ -146,6 +149,7 @@ class Dovecot:
         self._config = folder / "dovecot.conf"
         self._messages = dict(messages or {})
         self._extra_config = extra_config
+        self._files = dict(files or {})
         self._certificates = make_certificates()
         self._certificate = folder / "dovecot.pem"
         self.ca_pem = self._certificates.ca_pem
@@ -212,6 +216,11 @@ class Dovecot:
                 for name in ("cur", "new", "tmp"):
                     (self.maildir(user) / name).mkdir(parents=True)
         _give(self._private / "mail", self._owner)
+        extra = self._private / "extra"
+        for name, contents in self._files.items():
+            path = extra / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(contents.replace(b"%FOLDER%", os.fsencode(extra)))
         for user, messages in self._messages.items():
             for message in messages:
                 self.deliver(message, user)
@@ -233,7 +242,7 @@ class Dovecot:
                 port=self.port,
                 tls_port=self.tls_port,
             )
-            + self._extra_config
+            + self._extra_config.replace("%FOLDER%", str(extra))
             + "\n"
         )
 
