@@ -209,7 +209,8 @@ async def test_messages_that_are_awkward(cli: Cli, tmp_path: Path) -> None:
 
     async def lie(session: Session, keyword: str, argument: str) -> bool:
         if keyword == "LIST":
-            session.write(b"+OK\r\n1 1\r\n.\r\n")
+            answers = {"1": b"+OK 1 1\r\n", "2": b"-ERR not today\r\n", "": b"+OK\r\n1 1\r\n.\r\n"}
+            session.write(answers[argument])
         return keyword == "LIST"
 
     async with Server(mails(2), on_command=lie) as server:
