@@ -192,10 +192,10 @@ class Authorization(Session):
             raise refused_login(reply, command, self.capabilities)
 
     def _hide(self, *secrets: str) -> None:
-        self._queue.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
+        self._queue.masks.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
 
     async def _logged_in(self, user: str | None) -> None:
-        self._queue.forget()
+        self._queue.masks.forget()
         self._user = user
         # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
         known = self.capabilities

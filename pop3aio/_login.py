@@ -49,7 +49,7 @@ async def authenticate(
                 else:
                     response = bytes(mechanism.respond(event.data))
                 # Where a digest or a proof stands behind the name, it is masked by itself as well.
-                queue.hide(response, response.rpartition(b" ")[2], response.rpartition(b",p=")[2])
+                queue.masks.hide(response, response.rpartition(b" ")[2], response.rpartition(b",p=")[2])
                 answered = True
             except sasl.ServerNotAuthenticated as error:
                 queue.fail(error)
@@ -92,9 +92,7 @@ async def authenticate(
 
 
 def _masked(queue: CommandQueue, reason: str | None) -> str | None:
-    return (
-        None if reason is None else queue.masked(reason.encode("utf-8", "replace")).decode("utf-8", "replace")
-    )
+    return None if reason is None else queue.masks.text(reason)
 
 
 def refused_login(reply: Reply, command: Command, capabilities: Capabilities | None) -> Exception:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from binascii import b2a_base64
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import replace
 
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
+from pop3aio._masks import Masks
 from pop3aio._stream import CHUNK, Stream
 from pop3core import (
     BodyChunk,
@@ -79,7 +78,7 @@ class CommandQueue:
         self._reading: Call | None = None
         self._disowned: list[Call] = []
         self._dropped = 0
-        self._secrets: set[bytes] = set()
+        self.masks = Masks()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -337,34 +336,6 @@ class CommandQueue:
             self._dropped = 0
         self._note(event, call)
 
-    def hide(self, *secrets: bytes) -> None:
-        """Mask these in whatever the server answers, should it echo them: no log, no exception gets them.
-
-        As they are, and in base64, padded or not. They stay known until `forget`: the answer to a login that was
-        cancelled or refused may still come, or a second one behind it.
-        """
-        for secret in secrets:
-            # Shorter ones stand in any text by chance, so that masking them would give them away.
-            if len(secret) >= 4:
-                encoded = b2a_base64(secret, newline=False)
-                self._secrets |= {secret, encoded, encoded.rstrip(b"=")}
-
-    def forget(self) -> None:
-        """Forget what was to be masked: the login is over."""
-        self._secrets.clear()
-
-    def masked(self, octets: bytes) -> bytes:
-        """Return octets from the server without the secrets that it echoes."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            octets = octets.replace(secret, b"***")
-        return octets
-
-    def _masked(self, reply: Reply) -> Reply:
-        raw = self.masked(reply.raw)
-        if raw == reply.raw:
-            return reply
-        return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode("utf-8", "replace"))
-
     def _core_event(self) -> Event | None:
         try:
             event = self.core.next_event()
@@ -374,11 +345,11 @@ class CommandQueue:
         if isinstance(event, ConnectionClosed):
             self.fail(ConnectionLost("the server closed the connection"))
             return None
-        return self._masked(event) if self._secrets and isinstance(event, Reply) else event
+        return self.masks.reply(event) if isinstance(event, Reply) else event
 
     def _explain(self, error: RemoteProtocolError) -> POP3Error:
         """Tell a lost connection from a broken protocol."""
-        if isinstance(error, UnsolicitedResponse) and (raw := self.masked(error.raw)) != error.raw:
+        if isinstance(error, UnsolicitedResponse) and (raw := self.masks.octets(error.raw)) != error.raw:
             error = UnsolicitedResponse(
                 f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
             )
