@@ -35,7 +35,7 @@ class Rule:
     bound: bool = False
 
 
-# PROTOCOL: RFC 4422 section 6.1.2, RFC 5802 section 9, RFC 8314 section 5.2. The first that applies is tried first.
+# After RFC 4422 section 6.1.2, RFC 5802 section 9, RFC 8314 section 5.2. The first that applies is tried first.
 POLICY: tuple[Rule, ...] = (
     Rule("SCRAM-SHA-256-PLUS", "password", "always", bound=True),
     Rule("SCRAM-SHA-1-PLUS", "password", "always", bound=True),
