@@ -146,10 +146,7 @@ class Client(Authorization):
 
         `multiline` must say what shape the server's ``+OK`` has. Raises CommandError on ``-ERR``.
         """
-        command = Raw(raw, multiline)
-        reply, body = await self._exchange(command)
-        if not reply.ok:
-            raise command_error(reply, command.redacted())
+        reply, body = await self._accepted(Raw(raw, multiline))
         return (reply, body) if multiline else reply
 
     async def _sizes(self, numbers: _List[int]) -> dict[int, int]:

@@ -94,6 +94,11 @@ class CommandQueue:
         failure.__cause__ = self._failure.__cause__
         return failure
 
+    def check_usable(self) -> None:
+        """Raise what is wrong with the connection, if something is."""
+        if (failure := self.failure) is not None:
+            raise failure
+
     def fail(self, error: POP3Error) -> None:
         """Drop the connection; everyone in line, and everyone who comes later, gets this error."""
         if self._failure is not None:
@@ -135,9 +140,7 @@ class CommandQueue:
         `body` says that the running task is going to take the answer piece by piece. Raises LocalProtocolError
         when the command is not allowed now, and what is wrong with the connection when it is unusable.
         """
-        failure = self.failure
-        if failure is not None:
-            raise failure
+        self.check_usable()
         if not self.core.outstanding:
             self._check_quiet()
         call = Call(self.core.send(command), command)
@@ -253,10 +256,7 @@ class CommandQueue:
         """
         deadline: float | None = None
         while True:
-            if self._failure is not None:
-                failure = self.failure
-                assert failure is not None
-                raise failure
+            self.check_usable()
             if call.done or call.abandoned:
                 raise LocalProtocolError(
                     f"{call.command.redacted()} was given up while its answer was waited for"
@@ -282,9 +282,7 @@ class CommandQueue:
         """Return the server's greeting; raises what is wrong with the connection."""
         deadline = self._loop.time() + self.timeout
         while True:
-            failure = self.failure
-            if failure is not None:
-                raise failure
+            self.check_usable()
             event = self._core_event()
             if isinstance(event, Greeting):
                 logger.debug("< %s", printable(event.raw.decode("latin-1")))
@@ -377,9 +375,7 @@ class CommandQueue:
                 self._feed(b"")
         if self._failure is None:
             self._core_event()
-        failure = self.failure
-        if failure is not None:
-            raise failure
+        self.check_usable()
 
     async def _wait_for_turn(self, call: Call) -> None:
         self.flush()

@@ -328,16 +328,17 @@ class Session:
     # -- one command, and many
 
     async def _plain(self, command: Command) -> Reply:
-        reply, _ = await self._exchange(command)
-        if not reply.ok:
-            raise command_error(reply, command.redacted(), self.capabilities)
-        return reply
+        return (await self._accepted(command))[0]
 
     async def _listing(self, command: Command) -> bytes:
+        return (await self._accepted(command))[1]
+
+    async def _accepted(self, command: Command) -> tuple[Reply, bytes]:
+        """Return the answer to a command; raises CommandError when the server refuses it."""
         reply, body = await self._exchange(command)
         if not reply.ok:
             raise command_error(reply, command.redacted(), self.capabilities)
-        return body
+        return reply, body
 
     async def _exchange(self, command: Command) -> tuple[Reply, bytes]:
         return (await self._batch([command]))[0]

@@ -235,7 +235,6 @@ class Connection:
         self._check_injection()
         self._reset_input()
         self._secure = True
-        self._user_accepted = False
         self._state = State.AUTHORIZATION
 
     # -- from the wire to the caller

@@ -43,20 +43,14 @@ def lenient_contexts(ca_file: str | None) -> Iterator[ssl.SSLContext]:
 
 
 def _verifying(ca_file: str | None) -> ssl.SSLContext:
-    context = default_ssl_context()
-    if ca_file is None:
-        return context
     try:
-        only = ssl.create_default_context(cafile=ca_file)
+        return default_ssl_context(ca_file)
     except ssl.SSLError as error:
         raise Failed(f"there are no certificates in PEM form in {ca_file}", ExitStatus.USAGE) from error
     except OSError as error:
         raise Failed(
             f"cannot read the certificates in {ca_file}: {error.strerror}", ExitStatus.USAGE
         ) from error
-    only.hostname_checks_common_name = context.hostname_checks_common_name
-    only.minimum_version = context.minimum_version
-    return only
 
 
 def _present(context: ssl.SSLContext, file: str, warn: Callable[[str], object]) -> None:
