@@ -34,14 +34,19 @@ class BodyDecoder:
         self._lead = 2
         self.ended = False
 
-    def decode(self, data: bytes, position: int) -> tuple[bytes, int]:
+    def decode(self, data: bytes, position: int, bound: int | None = None) -> tuple[bytes, int]:
         """Decode `data` from `position` on.
 
         Returns the decoded octets and the position up to which `data` is used up. What is left is at most four
         octets that could be the start of the terminator, or, once `ended` is set, what follows the response.
+
+        A response that may go on behind `bound` is not decoded to its end: unless `ended` is set then, what was
+        returned is good for nothing.
         """
         start = position + self._lead
         cut = len(data) - _held_back(data, position)
+        if bound is not None and bound < cut:
+            cut = bound
         if cut < start:
             return b"", position
         # More cuts than this in one chunk are done faster by splitting all of it.

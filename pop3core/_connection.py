@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import binascii
-from binascii import a2b_base64, b2a_base64
 from collections import OrderedDict, deque
 from itertools import chain
 from typing import NoReturn
 
 from pop3core._body import BodyDecoder
 from pop3core._buffer import ReceiveBuffer
-from pop3core._commands import Apop, Auth, Command, Pass, Quit, Stls, User, Utf8
+from pop3core._commands import Apop, Auth, Command, Pass, Quit, Retr, Stls, Top, User, Utf8
 from pop3core._errors import (
     LimitExceeded,
     LocalProtocolError,
@@ -29,6 +27,7 @@ from pop3core._events import (
     Reply,
     StartTls,
 )
+from pop3core._exchange import Exchange
 from pop3core._limits import Limits
 from pop3core._meter import Meter
 from pop3core._replies import (
@@ -43,6 +42,10 @@ from pop3core._state import ALLOWED, CHANGING, TRANSITIONS, State, outcomes
 __all__ = ("Connection",)
 
 _CREDENTIALS = frozenset({User, Apop, Auth})
+_MESSAGES = frozenset({Retr, Top})
+
+# Octets of a message that is worth looking for as a whole. One that is longer costs little beside its octets.
+_SHORT = 32768
 
 _OVER = frozenset({State.UPDATE, State.CLOSED})
 
@@ -82,11 +85,7 @@ class Connection:
         self._user_accepted = False
         self._utf8 = False
         self._pending_tls: int | None = None
-        self._rounds = 0
-        self._challenged = False
-        self._undecodable = False
-        self._cancelled = False
-        self._response = b""
+        self._exchange = Exchange()
 
     def _reset_input(self) -> None:
         self._buffer = ReceiveBuffer()
@@ -187,9 +186,8 @@ class Connection:
         """
         if self._error is not None:
             return b""
-        if self._response:
-            response, self._response = self._response, b""
-            return response
+        if self._exchange.response:
+            return self._exchange.take_response()
         if not self._queued or self._state not in (State.AUTHORIZATION, State.TRANSACTION):
             return b""
         lines = []
@@ -215,13 +213,7 @@ class Connection:
         no valid base64.
         """
         self._check_alive()
-        if not self._challenged:
-            raise LocalProtocolError("no challenge waits for an answer")
-        if self._undecodable and response is not None:
-            raise LocalProtocolError("the challenge was no valid base64; the exchange can only be cancelled")
-        self._challenged = False
-        self._cancelled = response is None
-        self._response = b"*\r\n" if response is None else b2a_base64(response, newline=False) + b"\r\n"
+        self._exchange.answer(response)
 
     def tls_established(self) -> None:
         """Say that the handshake after StartTls is done; all that was learnt before it is forgotten.
@@ -270,6 +262,34 @@ class Connection:
             return self._next_greeting()
         return self._next_of_nothing()
 
+    def next_message(self) -> tuple[int, bytes] | None:
+        """Return the next answer as a whole, if it is a message that came in one piece: its handle and its octets.
+
+        It stands for the `Reply`, the `BodyChunk` and the `BodyEnd` of a RETR or TOP, which it saves a client of many
+        short messages. In all other cases it returns None and nothing has changed: ask `next_event`.
+        """
+        if self._body is not None or self._error is not None or not self._outstanding:
+            return None
+        handle, command, octets = self._outstanding[0]
+        if type(command) not in _MESSAGES:
+            return None
+        buffer = self._buffer
+        if not buffer.data and not buffer.pull():
+            return None
+        data, start = buffer.data, buffer.position
+        end = data.find(b"\n", start, start + self.limits.status_line) - 1
+        if end < 0 or data.find(b"\r", start) != end or not data.startswith(b"+OK", start):
+            return None
+        body = BodyDecoder()
+        message, position = body.decode(data, end, end + _SHORT)
+        limit = self.limits.message
+        if not body.ended or (limit is not None and len(message) > limit):
+            return None
+        buffer.consume_to(position)
+        self._outstanding.popleft()
+        self._unanswered -= octets
+        return handle, message
+
     def _next_greeting(self) -> Event | None:
         line = self._buffer.line()
         if line is not None and not line.endswith(b"\r\n"):
@@ -304,10 +324,8 @@ class Connection:
         if status is None:
             self._fail(f"{_answer_to(command)} is neither +OK nor -ERR{_shown(command, line)}")
         ok, text = status
-        if ok and self._is_unanswered():
-            self._fail("the server reported success while its challenge was not answered yet")
-        if ok and self._cancelled:
-            self._fail("the server reported success after the AUTH exchange was cancelled")
+        if ok and (wrong := self._exchange.succeed()) is not None:
+            self._fail(wrong)
         more = ok and command.multiline
         if more:
             # The decoder begins at the line end of the status line.
@@ -320,17 +338,12 @@ class Connection:
         return Reply(handle, ok, line, decode_text(text), code, more)
 
     def _challenge(self, handle: int, line: bytes) -> Continuation:
-        if self._cancelled:
-            self._fail("the server sent a challenge after the AUTH exchange was cancelled")
-        if self._is_unanswered():
-            self._fail("the server sent a second challenge before the first was answered")
-        self._rounds += 1
-        if self._rounds > self.limits.sasl_rounds:
+        wrong = self._exchange.challenge(line[2:])
+        if wrong is not None:
+            self._fail(wrong)
+        if self._exchange.rounds > self.limits.sasl_rounds:
             self._fail(f"more than {self.limits.sasl_rounds} challenges in one AUTH exchange", LimitExceeded)
-        self._challenged = True
-        data = _strict_base64(line[2:])
-        self._undecodable = data is None
-        return Continuation(handle, data)
+        return Continuation(handle, self._exchange.data)
 
     def _next_of_body(self, body: BodyDecoder, meter: Meter) -> Event | None:
         handle, command, _ = self._outstanding[0]
@@ -388,10 +401,8 @@ class Connection:
             self._state = TRANSITIONS.get((self._state, kind, ok), self._state)
         self._user_accepted = ok and kind is User
         if kind is Auth:
-            self._rounds = 0
-            self._challenged = self._cancelled = False
-            # Refused before our response was fetched: as a line of its own it would be a command.
-            self._response = b""
+            # A response that nobody has fetched yet goes with it: as a line of its own it would be a command.
+            self._exchange = Exchange()
         elif kind is Utf8 and ok:
             self._utf8 = True
         elif kind is Stls and ok:
@@ -408,16 +419,15 @@ class Connection:
                 self._fail(f"the connection was closed where {_answer_to(what)} was due", TruncatedResponse)
             return None
         if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
-            self._fail(f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}")
+            hint = (
+                "" if b"\r" in line else "; if the server ends lines by LF alone, connect with bare_lf=True"
+            )
+            self._fail(f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}{hint}")
         return line[:-2]
 
     def _is_pending(self, kind: type[Command]) -> bool:
         outstanding = (entry[1] for entry in self._outstanding)
         return any(type(command) is kind for command in chain(outstanding, self._queued.values()))
-
-    def _is_unanswered(self) -> bool:
-        # A response that nobody has fetched yet has not reached the server either.
-        return self._challenged or bool(self._response)
 
     def _check_injection(self) -> None:
         if len(self._buffer):
@@ -446,13 +456,3 @@ def _answer_to(what: str | Command) -> str:
 def _shown(what: str | Command, line: bytes) -> str:
     # A server may echo what it was sent.
     return "" if isinstance(what, Command) and what.secret else f": {excerpt(line)}"
-
-
-def _strict_base64(text: bytes) -> bytes | None:
-    # Before Python 3.13 strict_mode lets padding pass behind a whole group of four.
-    if len(text) % 4 or text.endswith(b"==="):
-        return None
-    try:
-        return a2b_base64(text, strict_mode=True)
-    except binascii.Error:
-        return None

@@ -243,7 +243,9 @@ NO_NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda n: f"{type(n).__name__}-{hash(n) % 9973}")
+@pytest.mark.parametrize(
+    "number", NO_NUMBERS, ids=[f"{type(n).__name__}-{i}" for i, n in enumerate(NO_NUMBERS)]
+)
 def test_numbers(number: object) -> None:
     builders: list[Callable[..., Command]] = [List, Uidl, Retr, Top, Dele]
     for build in builders:

@@ -1,0 +1,76 @@
+"""The challenges and responses of one AUTH command (RFC 5034 section 4)."""
+
+from __future__ import annotations
+
+import binascii
+from binascii import a2b_base64, b2a_base64
+
+from pop3core._errors import LocalProtocolError
+
+__all__ = ("Exchange",)
+
+
+class Exchange:
+    """Whose turn it is; begins with the AUTH command and ends with its answer.
+
+    What the server must not do is returned as a text, for the connection to fail with.
+    """
+
+    __slots__ = ("_cancelled", "_waiting", "data", "response", "rounds")
+
+    def __init__(self) -> None:
+        self._waiting = False
+        self._cancelled = False
+        self.rounds = 0
+        # The last challenge, decoded; None if it was no valid base64.
+        self.data: bytes | None = b""
+        # The line that is to be written next.
+        self.response = b""
+
+    def challenge(self, encoded: bytes) -> str | None:
+        """Take a challenge; return what is wrong with it."""
+        if self._cancelled:
+            return "the server sent a challenge after the AUTH exchange was cancelled"
+        if self._is_unanswered():
+            return "the server sent a second challenge before the first was answered"
+        self._waiting = True
+        self.rounds += 1
+        self.data = _strict_base64(encoded)
+        return None
+
+    def answer(self, response: bytes | None) -> None:
+        """Reply to the challenge; None cancels. Raises LocalProtocolError when that cannot be."""
+        if not self._waiting:
+            raise LocalProtocolError("no challenge waits for an answer")
+        if self.data is None and response is not None:
+            raise LocalProtocolError("the challenge was no valid base64; the exchange can only be cancelled")
+        self._waiting = False
+        self._cancelled = response is None
+        self.response = b"*\r\n" if response is None else b2a_base64(response, newline=False) + b"\r\n"
+
+    def take_response(self) -> bytes:
+        """Return the line that is to be written, once."""
+        response, self.response = self.response, b""
+        return response
+
+    def succeed(self) -> str | None:
+        """Take note of a +OK; return what is wrong with it."""
+        if self._is_unanswered():
+            return "the server reported success while its challenge was not answered yet"
+        if self._cancelled:
+            return "the server reported success after the AUTH exchange was cancelled"
+        return None
+
+    def _is_unanswered(self) -> bool:
+        # A response that nobody has fetched yet has not reached the server either.
+        return self._waiting or bool(self.response)
+
+
+def _strict_base64(text: bytes) -> bytes | None:
+    # Before Python 3.13 strict_mode lets padding pass behind a whole group of four.
+    if len(text) % 4 or text.endswith(b"==="):
+        return None
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        return None
