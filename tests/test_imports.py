@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 # The pure part of the standard library that the core rests on; no I/O, no clock, no threads.
 PURE = {
-    "__future__", "abc", "base64", "binascii", "collections", "dataclasses", "enum", "functools", "hashlib", "hmac",
-    "itertools", "json", "re", "secrets", "stringprep", "types", "typing", "unicodedata",
+    "__future__", "abc", "base64", "binascii", "collections", "contextlib", "dataclasses", "enum", "functools", "gc",
+    "hashlib", "hmac", "itertools", "json", "re", "secrets", "stringprep", "types", "typing", "unicodedata",
 }  # fmt: skip
 
 
