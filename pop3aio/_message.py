@@ -6,11 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from pop3aio._call import Call
 from pop3aio._errors import CommandError, ConcurrencyError, command_error
-from pop3aio._queue import Call, CommandQueue
+from pop3aio._queue import CommandQueue
 from pop3core import BodyChunk, Event, LimitExceeded, LocalProtocolError, Reply, Retr, Top
 
 __all__ = ("Message", "Retrieval")
@@ -25,8 +27,10 @@ class Message:
 
     A message is complete only when the iteration ends by itself. When the connection fails in the middle the
     iteration raises, as it does when the server refuses the message (CommandError). Cancelling gives the message
-    up: what is left of it is dropped, and the connection stays usable unless that is more than 1 MiB.
+    up: what is left of it is dropped, and the connection stays usable unless that is more than ``limits.abandoned``.
     """
+
+    __slots__ = ("_call", "_command", "_ended", "_given_up", "_queue", "_refusal", "_replied", "_whole")
 
     def __init__(self, queue: CommandQueue, command: Retr | Top, call: Call | None = None) -> None:
         self._queue = queue
@@ -36,6 +40,8 @@ class Message:
         self._given_up = False
         self._refusal: CommandError | None = None
         self._replied = False
+        # All of it, when it came in one piece and has not been read.
+        self._whole: bytes | None = None
 
     def __repr__(self) -> str:
         state = "read" if self._ended else "refused" if self._refusal else "open" if self._replied else "new"
@@ -61,11 +67,13 @@ class Message:
         ``limits.message_in_memory`` octets (the connection is closed then), and what is wrong with the connection.
         Cancelling gives the message up.
         """
-        limit = self._queue.core.limits.message_in_memory
-        chunks = []
-        octets = 0
         if not self._replied:
             await self._open()
+        if self._whole is not None:
+            self._check_length(len(self._whole))
+            return self._take_whole()
+        chunks = []
+        octets = 0
         call = self._to_read()
         while call is not None:
             event = self._queue.ready_event(call) or await self._next_event(call)
@@ -74,14 +82,20 @@ class Message:
                 break
             chunks.append(event.data)
             octets += len(event.data)
-            if octets > limit:
-                self._queue.fail(
-                    LimitExceeded(
-                        f"message {self.number} is longer than {limit} octets; iterate over it instead of collecting "
-                        "it in memory, or raise limits.message_in_memory"
-                    )
-                )
+            self._check_length(octets)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _check_length(self, octets: int) -> None:
+        limit = self._queue.core.limits.message_in_memory
+        if octets > limit:
+            self._queue.fail(
+                LimitExceeded(
+                    f"message {self.number} is longer than {limit} octets; iterate over it instead of collecting it "
+                    "in memory, or raise limits.message_in_memory"
+                )
+            )
+            self._give_up()
+            self._queue.check_usable()
 
     def __aiter__(self) -> Self:
         return self
@@ -89,6 +103,8 @@ class Message:
     async def __anext__(self) -> bytes:
         if not self._replied:
             await self._open()
+        if self._whole is not None:
+            return self._take_whole()
         call = self._to_read()
         if call is not None:
             event = self._queue.ready_event(call) or await self._next_event(call)
@@ -96,6 +112,14 @@ class Message:
                 return event.data
             self._ended = True
         raise StopAsyncIteration
+
+    def _take_whole(self) -> bytes:
+        assert self._whole is not None
+        assert self._call is not None
+        data, self._whole = self._whole, None
+        self._ended = True
+        self._queue.forget_reader(self._call)
+        return data
 
     def _to_read(self) -> Call | None:
         """Return the call whose answer is to be read on, None at its end; raises what forbids it."""
@@ -134,15 +158,18 @@ class Message:
 
     def __del__(self) -> None:
         # A loop that is left early drops its iterator: what is left of the message must not block the others.
-        self._disown()
+        if not self._ended:
+            self._disown()
 
     def _disown(self) -> None:
         self._given_up = True
+        self._whole = None
         if self._call is not None:
             self._queue.disown(self._call)
 
     def _give_up(self) -> None:
         self._given_up = True
+        self._whole = None
         if self._call is not None:
             self._queue.release(self._call)
 
@@ -154,15 +181,31 @@ class Message:
             self._queue.check_free()
             self._call = self._queue.submit(self._command, body=True)
         self._queue.take_over(self._call)
-        reply = self._queue.ready_event(self._call) or await self._next_event(self._call)
-        assert isinstance(reply, Reply)
+        try:
+            reply = await self._queue.next_event(self._call, whole=True)
+        except BaseException:
+            self._give_up()
+            raise
         self._replied = True
+        if isinstance(reply, bytes):
+            self._whole = reply
+            return
+        assert isinstance(reply, Reply)
         if not reply.ok:
             self._refusal = command_error(reply, self._command.redacted())
 
+    def _is_here(self) -> bool:
+        """Take the answer if it has come in one piece, without waiting; return whether it had."""
+        assert self._call is not None
+        self._whole = self._queue.ready_message(self._call)
+        self._replied = self._whole is not None
+        return self._replied
+
     async def _skip(self) -> None:
         """Read what is left, and drop it."""
-        if self._refusal is None and not self._given_up:
+        if self._whole is not None:
+            self._take_whole()
+        elif self._refusal is None and not self._given_up:
             async for _ in self:
                 pass
 
@@ -206,7 +249,8 @@ class Retrieval:
         self._busy = True
         try:
             if self._current is not None:
-                await self._current._skip()
+                if not self._current._ended:
+                    await self._current._skip()
                 self._current = None
             else:
                 self._queue.check_free()
@@ -217,7 +261,8 @@ class Retrieval:
             if not self._in_flight:
                 raise StopAsyncIteration
             self._current = self._in_flight.popleft()
-            await self._current._open()
+            if not self._current._is_here():
+                await self._current._open()
         except BaseException:
             self._close()
             raise
@@ -269,9 +314,10 @@ class Retrieval:
             message._give_up()
         self._in_flight.clear()
 
-    def _send(self, number: int) -> None:
-        command = Retr(number) if self._lines is None else Top(number, self._lines)
-        self._in_flight.append(Message(self._queue, command, self._queue.submit(command, body=True)))
+    def _send(self, numbers: Iterable[int]) -> None:
+        commands = [Retr(n) if self._lines is None else Top(n, self._lines) for n in numbers]
+        for command, call in zip(commands, self._queue.submit_all(commands, body=True), strict=False):
+            self._in_flight.append(Message(self._queue, command, call))
 
     def _top_up(self) -> None:
         window = self._queue.core.window
@@ -279,10 +325,7 @@ class Retrieval:
         if len(self._in_flight) > window // 2:
             return
         assert self._numbers is not None
-        for number in self._numbers:
-            self._send(number)
-            if len(self._in_flight) >= window:
-                break
+        self._send(islice(self._numbers, window - len(self._in_flight)))
 
     async def _top_up_from_feed(self) -> None:
         """Send what numbers are to be had; wait for one only when there is nothing else to do."""
@@ -300,7 +343,7 @@ class Retrieval:
             if number is None:
                 return
             self._next_number = None
-            self._send(number)
+            self._send((number,))
 
 
 async def _step(feed: AsyncIterator[int]) -> int | None:

@@ -11,10 +11,15 @@ import asyncio
 import copy
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import Literal, overload
 
+from pop3aio._call import Call, Readers
+from pop3aio._deadline import Deadline
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
 from pop3aio._masks import Masks
+from pop3aio._reasons import broken, overdue, too_slow, violation
 from pop3aio._stream import CHUNK, Stream
 from pop3core import (
     BodyChunk,
@@ -33,56 +38,38 @@ from pop3core import (
     Rset,
     StartTls,
     Stls,
-    TruncatedResponse,
-    UnsolicitedResponse,
 )
 
-__all__ = ("DRAIN_BUDGET", "Call", "CommandQueue")
+__all__ = ("PATIENCE", "CommandQueue")
 
 logger = logging.getLogger("pop3aio")
 
-DRAIN_BUDGET = 1 << 20
-"""Octets of an answer nobody waits for that are worth reading; beyond, a new connection is cheaper."""
-
-
-class Call:
-    """A command in the queue, and whoever waits for its answer."""
-
-    __slots__ = ("abandoned", "command", "done", "handle", "reader", "turn")
-
-    def __init__(self, handle: int, command: Command) -> None:
-        self.handle = handle
-        self.command = command
-        self.done = False
-        self.abandoned = False
-        self.turn: asyncio.Future[None] | None = None
-        # The task that takes the body piece by piece, and may forget to.
-        self.reader: asyncio.Task[object] | None = None
+PATIENCE = 5
+"""How many times the time-out may be waited for one answer in all, if it comes more slowly than `Limits.min_rate`."""
 
 
 class CommandQueue:
     """The core, the stream, and the callers in the order of their commands.
 
-    `timeout` is in seconds, and bounds the wait for a whole status line and for each piece of a body.
+    `timeout` is in seconds, and bounds the wait for a whole status line and for each piece of a body; the waits for
+    one answer together are bounded by `PATIENCE` and the rate at which it comes.
     """
 
     def __init__(self, core: Connection, stream: Stream, timeout: float) -> None:
         self.core = core
         self.stream = stream
         self.timeout = timeout
-        self.drain_budget = DRAIN_BUDGET
         self.marked = 0
         self._failure: POP3Error | None = None
         self._calls: OrderedDict[int, Call] = OrderedDict()
-        self._readers: dict[asyncio.Task[object], int] = {}
+        self._readers = Readers(self._release_all)
         self._reading: Call | None = None
         self._disowned: list[Call] = []
         self._dropped = 0
+        self._waiting = 0
         self.masks = Masks()
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline: float | None = None
-        self._expired = False
+        self._deadline = Deadline(self._loop, stream.abort)
         self._tail = b""
 
     @property
@@ -108,9 +95,7 @@ class CommandQueue:
         self._retire()
 
     def _retire(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.cancel()
         for call in self._calls.values():
             call.done = True
             self._wake(call)
@@ -128,7 +113,7 @@ class CommandQueue:
     def check_free(self) -> None:
         """Raise ConcurrencyError if the running task has a message open, which it would wait for."""
         self._release_disowned()
-        if self._readers and asyncio.current_task() in self._readers:
+        if self._readers.holds():
             raise ConcurrencyError(
                 "this task has a message open that is not read to its end, and would wait for itself: read it, or "
                 "leave its `async with` or the loop over retrieve(), before asking for something else"
@@ -140,16 +125,24 @@ class CommandQueue:
         `body` says that the running task is going to take the answer piece by piece. Raises LocalProtocolError
         when the command is not allowed now, and what is wrong with the connection when it is unusable.
         """
+        return next(self.submit_all((command,), body=body))
+
+    def submit_all(self, commands: Iterable[Command], *, body: bool = False) -> Iterator[Call]:
+        """Put commands in line, each as its call is taken from the iterator; see `submit`."""
         self.check_usable()
-        if not self.core.outstanding:
+        if self._reading is None and (not self.core.outstanding or self._first_live() is None):
             self._check_quiet()
-        call = Call(self.core.send(command), command)
-        self._calls[call.handle] = call
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("> %s", command.redacted())
-        if body:
-            self._note_reader(call)
-        return call
+        reader = asyncio.current_task() if body else None
+        verbose = logger.isEnabledFor(logging.DEBUG)
+        patience = PATIENCE * self.timeout
+        for command in commands:
+            call = Call(self.core.send(command), command, patience)
+            self._calls[call.handle] = call
+            if verbose:
+                logger.debug("> %s", command.redacted())
+            if reader is not None:
+                self._readers.add(call, reader)
+            yield call
 
     def take_over(self, call: Call) -> None:
         """Take note that it is the running task that takes the call's body, whoever asked for it.
@@ -159,14 +152,14 @@ class CommandQueue:
         if call.turn is not None or self._reading is call:
             raise ConcurrencyError(f"another task is waiting for the answer to {call.command.redacted()}")
         if call.reader is not None and call.reader is not asyncio.current_task():
-            self._forget_reader(call)
-            self._note_reader(call)
+            self._readers.discard(call)
+            self._readers.add(call, asyncio.current_task())
 
     def release(self, call: Call) -> None:
         """Leave the line before the answer is complete: the command is taken back, or its answer will be dropped."""
+        self._readers.discard(call)
         if call.done:
             return
-        self._forget_reader(call)
         if self.core.withdraw(call.handle):
             call.done = True
             del self._calls[call.handle]
@@ -182,7 +175,7 @@ class CommandQueue:
         The collector may run one in any thread and in the middle of anything, so that only a flag is set here and now;
         the rest is done by the next caller, or in the loop's next turn.
         """
-        if call.done or call.abandoned:
+        if (call.done and call.reader is None) or call.abandoned:
             return
         call.abandoned = True
         self._disowned.append(call)
@@ -197,23 +190,18 @@ class CommandQueue:
 
     def finish(self, call: Call) -> None:
         """Take a call whose answer is complete out of the line, and hand the turn on."""
+        self._readers.discard(call)
+        self._leave(call)
+
+    def _leave(self, call: Call) -> None:
         call.done = True
         self._calls.pop(call.handle, None)
-        self._forget_reader(call)
-        if self._calls:
+        if self._waiting:
             self._pass_turn()
 
-    def _note_reader(self, call: Call) -> None:
-        call.reader = asyncio.current_task()
-        if call.reader is not None:
-            self._readers[call.reader] = self._readers.get(call.reader, 0) + 1
-
-    def _forget_reader(self, call: Call) -> None:
-        if call.reader is not None:
-            count = self._readers.pop(call.reader, 1) - 1
-            if count:
-                self._readers[call.reader] = count
-            call.reader = None
+    def forget_reader(self, call: Call) -> None:
+        """Take note that no task holds the call's body any more."""
+        self._readers.discard(call)
 
     def _first_live(self) -> Call | None:
         for call in self._calls.values():
@@ -225,6 +213,8 @@ class CommandQueue:
         first = self._first_live()
         if first is not None:
             self._wake(first)
+            if self._waiting:
+                self._readers.watch(first)
 
     @staticmethod
     def _wake(call: Call) -> None:
@@ -247,10 +237,37 @@ class CommandQueue:
             self._note(event, call)
         return event
 
-    async def next_event(self, call: Call, timeout: float | None = None) -> Event:
+    def ready_message(self, call: Call) -> bytes | None:
+        """Return the message that answers the call, if it has come in one piece and it is the call's turn.
+
+        The answer is complete with it, and `forget_reader` has to be called once it is read: what a task may do while
+        it holds a message must not depend on how that came. Never waits; where None is returned, ask `ready_event`.
+        """
+        if self._failure is not None or self._reading is not None or call.done or call.abandoned:
+            return None
+        if next(iter(self._calls.values())) is not call or logger.isEnabledFor(logging.DEBUG):
+            return None
+        taken = self.core.next_message()
+        if taken is None:
+            return None
+        self._leave(call)
+        return taken[1]
+
+    @overload
+    async def next_event(self, call: Call, timeout: float | None = None) -> Event: ...
+
+    @overload
+    async def next_event(
+        self, call: Call, timeout: float | None = None, *, whole: Literal[True]
+    ) -> Event | bytes: ...
+
+    async def next_event(
+        self, call: Call, timeout: float | None = None, *, whole: bool = False
+    ) -> Event | bytes:
         """Return the next event of the call's answer, reading the wire when it is the call's turn.
 
-        `timeout` in seconds replaces the queue's. Raises what is wrong with the connection, and LocalProtocolError
+        `timeout` in seconds replaces the queue's. With `whole`, an answer that is a message and comes in one piece is
+        returned as its octets (see `ready_message`). Raises what is wrong with the connection, and LocalProtocolError
         when the call was released meanwhile. Cancelling loses nothing: the event is there for the next call, or for
         `release`.
         """
@@ -265,6 +282,8 @@ class CommandQueue:
             if self._reading is not None or self._first_live() is not call:
                 await self._wait_for_turn(call)
                 continue
+            if whole and (message := self.ready_message(call)) is not None:
+                return message
             event = self._core_event()
             if event is None:
                 if deadline is None:
@@ -317,11 +336,11 @@ class CommandQueue:
         call = next(iter(self._calls.values()))
         if isinstance(event, BodyChunk):
             self._dropped += len(event.data)
-            if self._dropped > self.drain_budget:
+            if self._dropped > self.core.limits.abandoned:
                 self.fail(
                     ConnectionLost(
                         f"the connection was dropped: the answer to a cancelled {call.command.redacted()} is longer "
-                        f"than {self.drain_budget} octets"
+                        f"than {self.core.limits.abandoned} octets"
                     )
                 )
                 return
@@ -338,75 +357,87 @@ class CommandQueue:
         try:
             event = self.core.next_event()
         except RemoteProtocolError as error:
-            self.fail(self._explain(error))
+            self.fail(violation(error, self.masks))
             return None
         if isinstance(event, ConnectionClosed):
             self.fail(ConnectionLost("the server closed the connection"))
             return None
         return self.masks.reply(event) if isinstance(event, Reply) else event
 
-    def _explain(self, error: RemoteProtocolError) -> POP3Error:
-        """Tell a lost connection from a broken protocol."""
-        if isinstance(error, UnsolicitedResponse) and (raw := self.masks.octets(error.raw)) != error.raw:
-            error = UnsolicitedResponse(
-                f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
-            )
-        explained: POP3Error = error
-        if isinstance(error, TruncatedResponse):
-            explained = ConnectionLost(str(error))
-        elif isinstance(error, UnsolicitedResponse) and error.raw.startswith(b"-ERR"):
-            explained = ConnectionLost(
-                f"the server ended the session: {printable(error.raw.decode('latin-1').strip())}"
-            )
-        if explained is not error:
-            explained.__cause__ = error
-        return explained
-
     def _check_quiet(self) -> None:
-        """See what has come although nothing was asked, before it can be taken for the answer to a new command."""
-        try:
-            data = self.stream.poll()
-        except OSError as error:
-            self._lost(error)
-        else:
-            if data:
-                self._feed(data)
-            elif data is not None:
-                self._feed(b"")
-        if self._failure is None:
-            self._core_event()
+        """Take what has come although nobody waits, before it can be taken for the answer to a new command.
+
+        That is the answers of callers who have gone, and nothing else.
+        """
+        while self._failure is None:
+            try:
+                data = self.stream.poll()
+            except OSError as error:
+                self.fail(broken(error))
+                break
+            if data is None:
+                break
+            self._feed(data)
+            if not data:
+                break
+        while self._failure is None and (event := self._core_event()) is not None:
+            self._drop(event)
         self.check_usable()
 
     async def _wait_for_turn(self, call: Call) -> None:
         self.flush()
         call.turn = self._loop.create_future()
+        self._waiting += 1
         try:
+            self._readers.watch(self._first_live())
             await call.turn
         finally:
+            self._waiting -= 1
             call.turn = None
+
+    def _release_all(self, reader: asyncio.Task[object]) -> None:
+        for call in reversed(list(self._calls.values())):
+            if call.reader is reader:
+                self.release(call)
 
     async def _receive(self, call: Call | None, deadline: float) -> None:
         """Wait for octets, at most until `deadline` (the loop's time), and give them to the core."""
         if self._failure is not None:
             return
         self.flush()
-        self._deadline = deadline
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._on_timer)
+        # Whose answer it is that comes, be it read for him or for one behind him.
+        due = next(iter(self._calls.values()), None)
+        since = self._loop.time()
+        slow = due is not None and since + due.patience <= deadline
+        if slow:
+            assert due is not None
+            deadline = since + due.patience
+        self._deadline.set(deadline)
         self._reading = call
         try:
             data = await self.stream.reader.read(CHUNK)
         except OSError as error:
-            self._lost(error)
+            self.fail(broken(error))
             return
         finally:
             self._reading = None
-            self._deadline = None
+            self._deadline.clear()
+            if due is not None:
+                # The server is not to blame if the loop was held up for longer.
+                due.patience -= min(self._loop.time(), deadline) - since
             if self._first_live() is not call:
                 self._pass_turn()
-        if self._expired:
-            self.fail(ResponseTimeout(self._overdue(call)))
+        if self._deadline.expired:
+            if slow:
+                assert due is not None
+                why = too_slow(due.command, self.core.limits.min_rate)
+            else:
+                why = overdue(None if call is None else call.command, self._tail, self.core.outstanding)
+            self.fail(ResponseTimeout(why))
         elif self._failure is None:
+            if due is not None:
+                earned = len(data) / self.core.limits.min_rate
+                due.patience = min(due.patience + earned, PATIENCE * self.timeout)
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
@@ -415,26 +446,3 @@ class CommandQueue:
             self.core.receive_data(data)
         else:
             self.core.receive_eof()
-
-    def _lost(self, error: OSError) -> None:
-        lost = ConnectionLost(f"the connection broke: {error.strerror or error}")
-        lost.__cause__ = error
-        self.fail(lost)
-
-    def _on_timer(self) -> None:
-        # One timer for all waits: it looks whether someone is overdue, and otherwise asks to be called again.
-        self._timer = None
-        if self._deadline is None:
-            return
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._on_timer)
-            return
-        self._expired = True
-        self.stream.abort()
-
-    def _overdue(self, call: Call | None) -> str:
-        what = f"the answer to {call.command.redacted()}" if call is not None else "the greeting"
-        text = f"the server did not send {what} in time; the connection was closed"
-        if self._tail == b"\n.\r\n" and call is not None and call.command.multiline:
-            text += "; its last octets were LF, dot, CRLF: if it ends lines by LF alone, connect with bare_lf=True"
-        return text

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any, SupportsIndex, TypeAlias, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from pop3aio._der import public_key, server_end_point
 from pop3aio._errors import TlsError, printable
@@ -21,12 +21,18 @@ __all__ = ("CHUNK", "ChunkProtocol", "ChunkReader", "Stream", "default_ssl_conte
 CHUNK = 256 * 1024
 """Octets that are received at once, and that may wait unread before the transport is paused."""
 
+TOGETHER = 4 << 20
+"""Octets that the connections of one loop receive in one turn of it, as long as each gets `LEAST`."""
+
+LEAST = 32 * 1024
+"""Octets that any connection receives at once, however many there are."""
+
 ATTEMPT_DELAY = 0.25
 """Seconds that an address has before the next one is tried beside it."""
 
 _Address: TypeAlias = tuple[int, int, int, str, Any]
 
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+_shares: WeakKeyDictionary[asyncio.AbstractEventLoop, _SharedBuffer] = WeakKeyDictionary()
 
 
 def default_ssl_context(cafile: str | None = None) -> ssl.SSLContext:
@@ -56,6 +62,11 @@ class ChunkReader(asyncio.StreamReader):
         self._reader: asyncio.Future[None] | None = None
         self._wire: asyncio.ReadTransport | None = None
         self._held = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has come that was not read: neither octets, nor the end, nor an error."""
+        return not self._chunks and not self._ended and self._error is None
 
     def exception(self) -> Exception | None:
         return self._error if isinstance(self._error, Exception) else None
@@ -128,32 +139,63 @@ class ChunkProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         super().__init__(reader, loop=loop)
         # The base class holds the reader weakly.
         self._chunk_reader = reader
-        self._receive_buffer = _receive_buffer(loop)
+        self._shared = _share(loop)
+        self._shared.join(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._receive_buffer
+        return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._chunk_reader.feed_data(bytes(self._receive_buffer[:nbytes]))
+        self._chunk_reader.feed_data(bytes(self._shared.buffer[:nbytes]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shared.leave(self)
+        super().connection_lost(exc)
+        # Whoever reads is told, and whoever waits for the end. Where nobody does, in a handshake that was broken off,
+        # the collector may find the future before the protocol, and asyncio complains.
+        closed: asyncio.Future[None] = self._closed  # type: ignore[attr-defined]
+        if not closed.cancelled():
+            closed.exception()
 
 
-def _receive_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
-    """Return the loop's receive buffer.
+class _SharedBuffer:
+    """The receive buffer of a loop.
 
-    Selector loops and uvloop ask for the buffer, fill it and report in one go, so that one serves all; the proactor
-    loop of Windows keeps it while it waits, so that each connection needs its own.
+    Selector loops and uvloop ask for it, fill it and report in one go, so that one serves all connections. In one turn
+    of the loop all of them may receive before anyone reads: the more there are, the less of it each is given.
     """
-    proactor = getattr(asyncio, "ProactorEventLoop", None)
-    if proactor is not None and isinstance(loop, proactor):
-        return memoryview(bytearray(CHUNK))
-    buffer = _buffers.get(loop)
-    if buffer is None:
+
+    def __init__(self) -> None:
         # glibc's malloc learns from the first large block that is freed: from here on it keeps what chunks are made of
         # and does not fetch fresh pages from the kernel for each, which made streaming up to three times slower. It
         # costs one system call and touches no page.
         bytes(16 << 20)
-        buffer = _buffers[loop] = memoryview(bytearray(CHUNK))
-    return buffer
+        self._whole = self.buffer = memoryview(bytearray(CHUNK))
+        self._users: WeakSet[ChunkProtocol] = WeakSet()
+
+    def join(self, user: ChunkProtocol) -> None:
+        self._users.add(user)
+        self._divide()
+
+    def leave(self, user: ChunkProtocol) -> None:
+        self._users.discard(user)
+        self._divide()
+
+    def _divide(self) -> None:
+        size = min(CHUNK, max(LEAST, TOGETHER // max(1, len(self._users))))
+        if size != len(self.buffer):
+            self.buffer = self._whole[:size]
+
+
+def _share(loop: asyncio.AbstractEventLoop) -> _SharedBuffer:
+    proactor = getattr(asyncio, "ProactorEventLoop", None)
+    if proactor is not None and isinstance(loop, proactor):
+        # Windows keeps the buffer while it waits, so that each connection needs its own.
+        return _SharedBuffer()
+    shared = _shares.get(loop)
+    if shared is None:
+        shared = _shares[loop] = _SharedBuffer()
+    return shared
 
 
 class Stream:
@@ -176,6 +218,8 @@ class Stream:
 
     def poll(self) -> bytes | None:
         """Return what has arrived already, b"" at the end of the stream, or None; never waits."""
+        if isinstance(self.reader, ChunkReader) and self.reader.idle:
+            return None
         attempt = self.reader.read(CHUNK)
         try:
             attempt.send(None)

@@ -9,7 +9,7 @@ __all__ = ("Limits",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Upper bounds for what a server sends; beyond one of them the connection ends with `LimitExceeded`.
+    """Bounds for what a server sends; beyond one of them the connection ends, by `LimitExceeded` where none is named.
 
     The defaults are far above what real servers need (RFC 1939 allows 512 octets in a status line) and far below
     what would hurt.
@@ -37,7 +37,14 @@ class Limits:
     """Octets of one message that is streamed; None: no bound, since nothing is kept."""
 
     message_in_memory: int = 256 << 20
-    """Octets of one message that is collected in memory."""
+    """Octets of one message that is collected in memory, or of one listing."""
+
+    abandoned: int = 1 << 20
+    """Octets of an answer nobody waits for any more that are read and dropped to keep the connection; beyond, a new one
+    is cheaper, and this one ends by `ConnectionLost`."""
+
+    min_rate: int = 100
+    """Octets a second at which an answer must come in the long run; below, it ends by `ResponseTimeout`."""
 
     unanswered: int = 4096
     """Octets of command lines that may be written but not answered: what fits the smallest socket buffer, so that

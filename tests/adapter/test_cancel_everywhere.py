@@ -51,6 +51,14 @@ async def retrieve_from_feed(client: pop3aio.Client) -> None:
         assert await message == MESSAGES[message.number - 1]
 
 
+async def break_off(client: pop3aio.Client) -> None:
+    async with client.retrieve(range(1, 9)) as messages:
+        async for message in messages:
+            if message.number == 3:
+                break
+        await messages.aclose()
+
+
 Use = Callable[[pop3aio.Client], Awaitable[Any]]
 
 TRANSACTION: dict[str, Use] = {
@@ -68,6 +76,7 @@ TRANSACTION: dict[str, Use] = {
     "retrieve": retrieve,
     "retrieve_from_feed": retrieve_from_feed,
     "skip": skip,
+    "break_off": break_off,
     "dele": lambda client: client.dele(1),
     "delete": lambda client: client.delete(range(1, 5)),
     "noop": lambda client: client.noop(),
@@ -76,11 +85,18 @@ TRANSACTION: dict[str, Use] = {
     "quit": lambda client: client.quit(),
 }
 
+
+async def log_in_by_steps(client: pop3aio.Client) -> None:
+    await client.user("user")
+    await client.pass_("password", allow_insecure=True)
+
+
 AUTHORIZATION: dict[str, Use] = {
     "login_plain": lambda client: client.login("user", "password", allow_insecure=True),
     "login_user": lambda client: client.login("user", "password", mechanism="USER", allow_insecure=True),
     "authenticate": lambda client: client.authenticate(sasl.Plain("user", "password"), allow_insecure=True),
     "user": lambda client: client.user("user"),
+    "pass": log_in_by_steps,
     "apop": lambda client: client.apop("user", "password", allow_insecure=True),
     "lang": lambda client: client.lang(),
     "utf8": lambda client: client.utf8(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -61,3 +62,49 @@ async def test_cancel_the_block_at_every_await(certificates: Certificates, tls: 
             for session in server.sessions:
                 await session.wait_closed()
             assert not await leaks.settle(rounds=10), suspension
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+async def test_cancel_a_start_on_streams_at_every_await(when: When) -> None:
+    async with Server() as server:
+        for suspension in itertools.count(1):
+            leaks = Leaks()
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            try:
+                client = await cancelled_at(pop3aio.Client.from_streams(reader, writer), suspension, when)
+            except Through as through:
+                await through.args[0].quit()
+                assert suspension > 1
+                return
+            assert client is None or not writer.is_closing()
+            if client is not None:
+                await client.quit()
+            for session in server.sessions:
+                await session.wait_closed()
+            assert not await leaks.settle(rounds=10), suspension
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+async def test_cancel_a_block_over_streams_at_every_await(when: When) -> None:
+    async with Server() as server:
+
+        async def block(client: pop3aio.Client) -> None:
+            async with client:
+                await client.capa(refresh=True)
+
+        for suspension in itertools.count(1):
+            leaks = Leaks()
+            client = await pop3aio.Client.from_streams(
+                *await asyncio.open_connection("127.0.0.1", server.port)
+            )
+            through = False
+            try:
+                await cancelled_at(block(client), suspension, when)
+            except Through:
+                through = True
+            for session in server.sessions:
+                await session.wait_closed()
+            assert not await leaks.settle(rounds=10), suspension
+            if through:
+                assert suspension > 2
+                return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,10 @@ from tests.adapter.script import Peer, Play, Script, session
 
 @contextlib.asynccontextmanager
 async def broken(
-    play: Play, kind: type[pop3aio.POP3Error], match: str
+    play: Play, kind: type[pop3aio.POP3Error], match: str, **options: Any
 ) -> AsyncIterator[tuple[pop3aio.Client, Script]]:
     """After the block the session must be over for this reason, and QUIT must not have been sent."""
-    async with session(play) as (client, server):
+    async with session(play, **options) as (client, server):
         yield client, server
         for _ in range(2):
             with pytest.raises(kind, match=match):
@@ -123,6 +124,51 @@ async def test_an_idle_notice_is_not_taken_for_an_answer() -> None:
         assert isinstance(caught.value.__cause__, pop3aio.UnsolicitedResponse)
         assert "\x1b" not in str(caught.value)
         assert server.received[-1] == b"STAT"
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("window", [1, 64])
+async def test_an_idle_notice_behind_the_answers_of_those_who_have_gone(window: int, pieces: int) -> None:
+    sent = min(window, 3)
+
+    async def play(peer: Peer) -> None:
+        await peer.expect(*[b"NOOP"] * sent)
+        peer.send(b"+OK\r\n" * sent)
+        if pieces == 2:
+            await asyncio.sleep(0.01)
+        peer.send(b"-ERR Disconnected for inactivity.\r\n")
+        peer.close()
+
+    match = "the server ended the session: -ERR Disconnected for inactivity"
+    async with broken(play, pop3aio.ConnectionLost, match, window=window) as (client, server):
+        calls = [asyncio.ensure_future(client.noop()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        while not client._stream.reader._ended:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        with pytest.raises(pop3aio.ConnectionLost, match=match):
+            await client.dele(1)
+        assert server.received[-sent:] == [b"NOOP"] * sent
+
+
+async def test_nobody_polls_while_one_who_was_released_still_reads() -> None:
+    """The reader of a message that another task gave up is still there when the next command is put in line."""
+
+    async def play(peer: Peer) -> None:
+        await peer.answer(b"RETR 1", b"+OK\r\nx")
+        await peer.answer(b"NOOP", b"x\r\n.\r\n+OK\r\n")
+
+    async with session(play) as (client, _):
+        message = client.retr(1)
+        await anext(message)
+        reader = asyncio.ensure_future(anext(message))
+        await asyncio.sleep(0)
+        message._give_up()
+        await client.noop()
+        with pytest.raises(pop3aio.LocalProtocolError):
+            await reader
 
 
 async def test_the_end_comes_together_with_an_answer() -> None:

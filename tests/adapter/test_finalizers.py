@@ -7,7 +7,10 @@ import gc
 import threading
 from collections.abc import AsyncIterator
 
+import pytest
+
 import pop3aio
+from pop3aio._stream import ChunkProtocol, ChunkReader
 from pop3aio.testing import Server
 
 MAIL = [b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n" for number in range(1, 41)]
@@ -67,3 +70,17 @@ async def test_others_who_wait_go_on_when_a_message_is_forgotten() -> None:
         del message
         async with asyncio.timeout(10):
             assert (await other).count == len(MAIL)
+
+
+async def test_an_end_that_nobody_waits_for_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a handshake which was broken off."""
+    loop = asyncio.get_running_loop()
+    complaints: list[object] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    # asyncio takes care of it when the protocol is collected: in a cycle that may be too late.
+    monkeypatch.setattr(asyncio.StreamReaderProtocol, "__del__", lambda self: None)
+    protocol = ChunkProtocol(ChunkReader(loop), loop)
+    protocol.connection_lost(ConnectionResetError())
+    del protocol
+    gc.collect()
+    assert complaints == []

@@ -95,11 +95,20 @@ async def test_a_rest_that_is_too_long_costs_the_connection(client: pop3aio.Clie
         await client.noop()
 
 
-async def test_the_budget_can_be_set(client: pop3aio.Client) -> None:
-    client._queue.drain_budget = 4 << 20
-    async with client.retr(3) as message:
-        await anext(message)
-    await client.noop()
+@pytest.mark.parametrize(("budget", "lives"), [(4 << 20, True), (1, False)])
+async def test_the_budget_can_be_set(budget: int, lives: bool) -> None:
+    limits = pop3aio.Limits(abandoned=budget)
+    async with Server([GeneratedMessage(3 << 20)]) as server:
+        client = await pop3aio.connect(server.host, server.port, tls="none", limits=limits)
+        await client.login("user", "password", allow_insecure=True)
+        async with client.retr(1) as message:
+            await anext(message)
+        if lives:
+            await client.noop()
+        else:
+            with pytest.raises(pop3aio.ConnectionLost, match="longer than 1 octets"):
+                await client.noop()
+        client.abort()
 
 
 async def test_breaking_off_the_loop_gives_up(client: pop3aio.Client) -> None:
@@ -321,6 +330,43 @@ async def test_a_cancelled_read_gives_up(client: pop3aio.Client) -> None:
     with pytest.raises(pop3aio.LocalProtocolError, match="given up"):
         await message
     await client.noop()
+
+
+async def test_a_short_message_is_held_like_a_long_one(client: pop3aio.Client) -> None:
+    """What works with mail of one size works with mail of any."""
+    for number in (1, 2):
+        async with client.retr(number) as message:
+            with pytest.raises(pop3aio.ConcurrencyError, match="a message open"):
+                await client.noop()
+            await message.read()
+            await client.noop()
+    message = client.retr(1)
+    await message.__aenter__()
+    del message
+    await client.noop()
+
+
+async def test_a_short_message_given_up(client: pop3aio.Client) -> None:
+    async with client.retr(1) as message:
+        pass
+    with pytest.raises(pop3aio.LocalProtocolError, match="message 1 was given up"):
+        await message.read()
+    await client.noop()
+
+
+async def test_a_short_message_too_long_for_memory() -> None:
+    body = b"x" * 998 + b"\r\n"
+    limits = pop3aio.Limits(message_in_memory=len(body) - 1)
+    async with (
+        Server([body]) as server,
+        pop3aio.connect(server.host, server.port, tls="none", limits=limits) as client,
+    ):
+        await client.login("user", "password", allow_insecure=True)
+        async with client.retr(1) as message:
+            assert b"".join([chunk async for chunk in message]) == body
+        with pytest.raises(pop3aio.LimitExceeded, match="message 1 is longer than"):
+            await client.retr(1)
+        client.abort()
 
 
 async def test_a_message_asked_for_outside_of_any_task(client: pop3aio.Client) -> None:

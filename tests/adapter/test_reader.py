@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
-from pop3aio._stream import CHUNK, ChunkProtocol, ChunkReader, Stream, open_stream
+from pop3aio._stream import CHUNK, LEAST, TOGETHER, ChunkProtocol, ChunkReader, Stream, open_stream
 from tests.adapter.script import Peer, Script
 
 
@@ -201,6 +202,25 @@ async def test_connections_share_one_receive_buffer() -> None:
     loop = asyncio.get_running_loop()
     one, two = (ChunkProtocol(ChunkReader(loop), loop) for _ in range(2))
     assert one.get_buffer(1).obj is two.get_buffer(1).obj
+
+
+async def test_many_connections_receive_less_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    protocols = [ChunkProtocol(ChunkReader(loop), loop) for _ in range(64)]
+    assert all(len(protocol.get_buffer(1)) == TOGETHER // 64 for protocol in protocols)
+    protocols += [ChunkProtocol(ChunkReader(loop), loop) for _ in range(500)]
+    assert len(protocols[0].get_buffer(1)) == LEAST
+    for protocol in protocols[1:]:
+        protocol.connection_lost(None)
+    assert len(protocols[0].get_buffer(1)) == CHUNK
+
+
+async def test_connections_that_were_dropped_take_no_part() -> None:
+    loop = asyncio.get_running_loop()
+    protocols = [ChunkProtocol(ChunkReader(loop), loop) for _ in range(100)]
+    del protocols
+    gc.collect()
+    assert len(ChunkProtocol(ChunkReader(loop), loop).get_buffer(1)) == CHUNK
 
 
 async def test_each_connection_of_a_proactor_has_a_receive_buffer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 import pop3aio
+from pop3aio._queue import PATIENCE
 from tests.adapter.script import Peer, session
 
 SHORT = 0.05
@@ -103,6 +105,16 @@ async def test_the_hint_is_right() -> None:
         await client.noop()
 
 
+async def test_a_server_that_loses_pipelined_commands_gets_a_hint() -> None:
+    async def play(peer: Peer) -> None:
+        await peer.answer(b"NOOP", b"+OK\r\n")
+        await peer.rest()
+
+    async with session(play, timeout=SHORT, window=8) as (client, _):
+        with pytest.raises(pop3aio.ResponseTimeout, match=r"2 commands were in flight: .* use window=1"):
+            await asyncio.gather(client.noop(), client.stat(), client.noop())
+
+
 async def test_one_who_waits_for_his_turn_has_his_own_time() -> None:
     """The first answer takes long, but not too long; then the clock starts anew."""
 
@@ -141,8 +153,8 @@ async def test_the_time_is_over_as_the_reader_is_cancelled() -> None:
         first = asyncio.ensure_future(client.noop())
         second = asyncio.ensure_future(client.stat())
         await asyncio.sleep(0)
-        client._queue._deadline = 0.0
-        client._queue._on_timer()
+        client._queue._deadline._when = 0.0
+        client._queue._deadline._end()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -157,7 +169,42 @@ async def test_the_timer_finds_nobody_waiting() -> None:
 
     async with session(play) as (client, _):
         await client.noop()
-        assert client._queue._timer is not None
-        client._queue._timer.cancel()
-        client._queue._on_timer()
+        deadline = client._queue._deadline
+        assert deadline._timer is not None
+        deadline._timer.cancel()
+        deadline._look()
         await client.noop()
+
+
+async def test_a_loop_that_is_held_up_is_not_the_servers_fault() -> None:
+    """What came in time counts, even if the loop finds it together with the end of the time."""
+    peers = []
+
+    async def play(peer: Peer) -> None:
+        peers.append(peer)
+        await peer.rest()
+
+    async with session(play) as (client, _):
+        while not peers:
+            await asyncio.sleep(0)
+        client._queue.timeout = SHORT
+        for _ in range(2):
+            call = asyncio.ensure_future(client.noop())
+            await asyncio.sleep(0)
+            peers[0].send(b"+OK\r\n")
+            time.sleep(SHORT * 2)
+            await call
+        peers[0].send(b"+OK\r\n")
+        async with client.retr(1) as message:
+            for _ in range(PATIENCE - 2):
+                piece = asyncio.ensure_future(anext(message))
+                await asyncio.sleep(0)
+                peers[0].send(b"x")
+                time.sleep(SHORT * 2)
+                assert await piece == b"x"
+            # Nor is the server's time used up by that.
+            piece = asyncio.ensure_future(anext(message))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            peers[0].send(b"x")
+            assert await piece == b"x"

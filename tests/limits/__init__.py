@@ -1,0 +1,1 @@
+"""How much a server can make the client hold, and how it is told so."""
