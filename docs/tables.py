@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from pop3aio._policy import POLICY
-from pop3core import ALLOWED, TRANSITIONS, State
+import ast
+import inspect
+from dataclasses import fields
+from itertools import pairwise
 
+from pop3aio._policy import POLICY
+from pop3aio.testing import PROFILES, Quirks
+from pop3core import ALLOWED, TRANSITIONS, Limits, State
+
+# What a server says, and what is said of it: these differ everywhere.
+WORDS = frozenset({"evidence", "advice", "greeting", "capabilities", "sasl", "unknown", "login_text"})
 SHOWN = (State.AUTHORIZATION, State.TRANSACTION)
 
 
@@ -42,5 +50,37 @@ def policy() -> str:
     return "\n".join(lines)
 
 
+def profiles() -> str:
+    """Return the servers that the kit can be like, for testing.md."""
+    lines = ["| profile | differs by | what to do | evidence |", "|---|---|---|---|"]
+    for name, quirks in PROFILES.items():
+        differs = []
+        for item in fields(Quirks):
+            value = getattr(quirks, item.name)
+            if item.name in WORDS or value == item.default:
+                continue
+            shown = getattr(value, "__name__", repr(sorted(value) if isinstance(value, frozenset) else value))
+            differs.append(f"`{item.name}`" if value is True else f"`{item.name}={shown}`")
+        lines.append(f"| `{name}` | {', '.join(differs)} | {quirks.advice} | {quirks.evidence} |")
+    return "\n".join(lines)
+
+
+def limits() -> str:
+    """Return the limits with their defaults, for faults.md."""
+    lines = ["| limit | default | what it bounds |", "|---|---|---|"]
+    (definition,) = ast.parse(inspect.getsource(Limits)).body
+    assert isinstance(definition, ast.ClassDef)
+    for field, remark in pairwise(definition.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(remark, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            assert isinstance(remark.value, ast.Constant)
+            what = " ".join(str(remark.value.value).split()).removesuffix(".")
+            default = getattr(Limits(), field.target.id)
+            lines.append(
+                f"| `{field.target.id}` | {default if default is None else f'{default:_}'} | {what} |"
+            )
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    print(commands(), transitions(), policy(), sep="\n\n")
+    print(commands(), transitions(), policy(), profiles(), limits(), sep="\n\n")

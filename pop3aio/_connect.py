@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Literal
 
@@ -56,6 +56,8 @@ class Connect:
         self._local_addr = local_addr
         self._pin = pin
         self._client: Client | None = None
+        # Puts another stream in place of the one that was opened, such as one that is written down.
+        self._tap: Callable[[Stream], Stream] | None = None
 
     def __await__(self) -> Generator[object, None, Client]:
         return self._connect().__await__()
@@ -75,6 +77,8 @@ class Connect:
 
     async def _connect(self) -> Client:
         stream = await self._reach()
+        if self._tap is not None:
+            stream = self._tap(stream)
         client = Client(
             stream,
             # Moving from one standard port to the other does not make it another account.
@@ -163,10 +167,11 @@ def connect(
     `tls` is ``"implicit"`` (port 995), ``"starttls"`` (port 110, and STLS or nothing) or ``"none"``; there is no "TLS
     if available". Certificate and name are verified, by `ssl_context` if given; `server_hostname` is the name to
     verify if it is not `host`. `timeout` is how many seconds the server may take for a status line or for the next
-    piece of a message, `connect_timeout` for TCP and again for the TLS handshake. `window` is how many commands may
-    be in flight where the server announces PIPELINING. `bare_lf` accepts LF for a line end. `sock` is a connected
-    socket to use, `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate, or of its
-    public key, in hex: no other is accepted, and that one only if it is valid besides.
+    piece of a message; all of a message may take five times as many, and more at ``limits.min_rate`` or above.
+    `connect_timeout` is for TCP and again for the TLS handshake. `window` is how many commands may be in flight where
+    the server announces PIPELINING. `bare_lf` accepts LF for a line end. `sock` is a connected socket to use,
+    `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate, or of its public key,
+    in hex: no other is accepted, and that one only if it is valid besides.
 
     Raises ConnectionLost when there is no connection, TlsError when TLS fails, TlsRequired when STLS is not to be
     had, CommandError when the server greets by ``-ERR``, RemoteProtocolError when it does not speak POP3, and

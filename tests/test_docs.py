@@ -13,7 +13,14 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 
 
 @pytest.mark.parametrize(
-    ("document", "table"), [("core.md", "commands"), ("core.md", "transitions"), ("login.md", "policy")]
+    ("document", "table"),
+    [
+        ("core.md", "commands"),
+        ("core.md", "transitions"),
+        ("login.md", "policy"),
+        ("testing.md", "profiles"),
+        ("faults.md", "limits"),
+    ],
 )
 def test_the_tables_are_the_codes(document: str, table: str) -> None:
     spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from pop3aio._connect import parse_pin
 from pop3aio._version import __version__
+from pop3aio.testing import PROFILES
 
 from ._errors import ExitStatus, Failed
 from ._mechanisms import MECHANISMS, known_mechanism
@@ -162,6 +163,23 @@ def _remote() -> _Parser:
         action="store_true",
         help="the server ends its lines by LF alone, which is against the standard",
     )
+    parser.add_argument(
+        "--window",
+        metavar="N",
+        type=_number(1, "commands"),
+        default=64,
+        help="how many commands may be in flight where the server announces PIPELINING; 1 for one that mixes up their "
+        "answers (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write down what goes over the wire, for a bug report: without who logs in and by what, and with the "
+        "letters of the mail as x",
+    )
+    parser.add_argument(
+        "--record-mail", action="store_true", help="with --record, write down the mail itself as it is"
+    )
     _json(parser)
     return parser
 
@@ -232,6 +250,20 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--user", metavar="NAME", default="user", help="the name to log in by (default: %(default)s)"
     )
+    parser.add_argument(
+        "--quirks",
+        metavar="NAME",
+        type=_profile,
+        help=f"a server to be like: {', '.join(PROFILES)} (default: none of these)",
+    )
+
+
+def _profile(name: str) -> str:
+    if name not in PROFILES:
+        raise argparse.ArgumentTypeError(
+            f"there is no server {name!r} here; these are: {', '.join(PROFILES)}"
+        )
+    return name
 
 
 def _number(least: int, what: str, most: int | None = None) -> Callable[[str], int]:

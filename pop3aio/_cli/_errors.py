@@ -118,8 +118,10 @@ def _hint(error: POP3Error, text: str) -> str:
     if isinstance(error, JournalError):
         return _hint_for_journal(text)
     if isinstance(error, RemoteProtocolError):
-        if "bare CR or LF" in text:
-            return "if it ends its lines by LF alone, say --bare-lf"
+        if "--bare-lf" in text:
+            return ""
+        if "RETR" in text and "neither +OK nor -ERR" in text:
+            return "if the server mixes up the answers to several commands at once, say --window 1"
         return "run with -v to see what the server said"
     return ""
 

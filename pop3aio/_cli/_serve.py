@@ -34,7 +34,9 @@ def run_serve(arguments: argparse.Namespace, output: Output) -> int:
         users={arguments.user: password or generated or ""},
         host=arguments.host,
         port=arguments.port,
+        quirks=arguments.quirks,
         on_command=_Log(output).note if output.verbose else None,
+        record=False,
     )
     return run_to_end(_serve(server, arguments, generated, output))
 
@@ -96,7 +98,7 @@ class _Log:
         elif keyword == "AUTH":
             # What follows the mechanism is a secret.
             argument = argument.partition(" ")[0]
-        self._output.trace(f"{session.server.sessions.index(session) + 1} < {keyword} {argument}".rstrip())
+        self._output.trace(f"{session.number} < {keyword} {argument}".rstrip())
 
 
 def _open(folder: str, output: Output) -> Mailbox:

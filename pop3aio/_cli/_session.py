@@ -19,6 +19,7 @@ from ._logins import ByCertificate, ByPassword, ByToken, Login
 from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from ._output import Output
 from ._passwords import WAYS, PasswordSource, find_password
+from ._record import Recorder
 from ._tls import lenient_contexts, make_ssl_context
 from ._tokens import TokenCommand
 from ._url import ServerUrl, Tls, parse_url
@@ -43,6 +44,8 @@ class Target:
     pin: str | None = None
 
     ca_file: str | None = None
+    recorder: Recorder | None = None
+    window: int = 64
 
     def __repr__(self) -> str:
         return f"Target({str(self.url)!r})"
@@ -93,16 +96,20 @@ class Target:
         await _attempt(self.login.log_in(client, self.url.user), ExitStatus.LOGIN, output)
 
     def _connect(self, tls: Tls, context: ssl.SSLContext | None, pin: str | None) -> Connect:
-        return connect(
+        connection = connect(
             self.url.host,
             self.url.port,
             tls=tls,
             ssl_context=context,
             timeout=_ANSWER_TIMEOUT if self.timeout is None else self.timeout,
             connect_timeout=_CONNECT_TIMEOUT if self.timeout is None else self.timeout,
+            window=self.window,
             bare_lf=self.bare_lf,
             pin=pin,
         )
+        if self.recorder is not None:
+            connection._tap = self.recorder.tap
+        return connection
 
 
 def _is_about_certificate(error: TlsError) -> bool:
@@ -142,7 +149,18 @@ def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = 
         arguments.bare_lf,
         arguments.pin,
         arguments.ca_file,
+        _open_recording(arguments),
+        arguments.window,
     )
+
+
+def _open_recording(arguments: argparse.Namespace) -> Recorder | None:
+    if arguments.record is None:
+        return None
+    try:
+        return Recorder(arguments.record, mail=arguments.record_mail, bare_lf=arguments.bare_lf)
+    except OSError as error:
+        raise Failed(f"--record {arguments.record}: {error.strerror}", ExitStatus.USAGE) from error
 
 
 def _mechanism(url: ServerUrl, arguments: argparse.Namespace) -> str | None:

@@ -9,12 +9,16 @@ from functools import cached_property
 from typing import TypeAlias
 
 __all__ = (
+    "CRLF",
     "FileMessage",
     "GeneratedMessage",
     "Message",
     "MessageLike",
+    "chunks_of",
     "octets",
     "stuff",
+    "terminate",
+    "to_lf",
     "top",
     "wire_chunks",
 )
@@ -26,6 +30,9 @@ CHUNK = 256 * 1024
 class Message(ABC):
     """A message whose octets are produced while they are sent, so that its size costs no memory."""
 
+    blocking = False
+    """Whether producing them may wait, as reading a file does: they are then produced in a thread."""
+
     @abstractmethod
     def chunks(self) -> Iterator[bytes]:
         """Return the octets of the message from its beginning, in pieces of any size; called anew for every RETR."""
@@ -33,7 +40,7 @@ class Message(ABC):
     @cached_property
     def octets(self) -> int:
         """The size that STAT and LIST announce, in octets, with the final CRLF; counted once."""
-        return sum(map(len, _terminated(self.chunks())))
+        return sum(map(len, terminate(self.chunks())))
 
 
 MessageLike: TypeAlias = bytes | Message
@@ -42,11 +49,13 @@ MessageLike: TypeAlias = bytes | Message
 class FileMessage(Message):
     """A message read from a file as it is sent; line ends become CRLF on the wire whether the file has LF or CRLF.
 
-    The file is read on the event loop, in pieces of 256 KiB.
+    The file is read in a thread, in pieces of 256 KiB.
 
     Args:
         path: the file; it must not change while a session has it in its maildrop.
     """
+
+    blocking = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -111,40 +120,63 @@ class GeneratedMessage(Message):
 
 def octets(message: MessageLike) -> int:
     """Return the size of a message on the wire in octets, with the final CRLF and without dot-stuffing."""
-    if isinstance(message, Message):
-        return message.octets
-    return len(message) + (0 if not message or message.endswith(CRLF) else len(CRLF))
+    if isinstance(message, bytes):
+        return len(message) + (0 if not message or message.endswith(CRLF) else len(CRLF))
+    return message.octets
+
+
+def chunks_of(message: MessageLike) -> Iterator[bytes]:
+    """Return the octets of a message in pieces, as they are."""
+    if not isinstance(message, bytes):
+        return message.chunks()
+    if len(message) <= CHUNK:
+        return iter((message,))
+    return (message[start : start + CHUNK] for start in range(0, len(message), CHUNK))
 
 
 def wire_chunks(message: MessageLike) -> Iterator[bytes]:
     """Return the octets of a message in pieces, with a final CRLF where it lacks one; dots are not stuffed."""
-    if isinstance(message, Message):
-        return _terminated(message.chunks())
-    if len(message) <= CHUNK:
-        return _terminated((message,))
-    return _terminated(message[start : start + CHUNK] for start in range(0, len(message), CHUNK))
+    return terminate(chunks_of(message))
 
 
-def _terminated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def terminate(chunks: Iterable[bytes], line_end: bytes = CRLF) -> Iterator[bytes]:
+    """Return the chunks, and a CRLF behind the last one if they do not end in a line end; nothing stays nothing."""
     tail = CRLF
     for chunk in chunks:
         yield chunk
         tail = (tail + chunk[-2:])[-2:]
-    if tail != CRLF:
+    if not tail.endswith(line_end):
         yield CRLF
 
 
-def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the chunks with a dot put before every dot that begins a line, wherever the chunks are cut."""
-    tail = CRLF
+def to_lf(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the chunks with LF in place of every CRLF."""
+    held = b""
     for chunk in chunks:
-        stuffed = chunk.replace(b"\r\n.", b"\r\n..")
-        if tail == CRLF and chunk.startswith(b"."):
+        chunk = held + chunk
+        held = chunk[-1:] if chunk.endswith(b"\r") else b""
+        yield chunk[: len(chunk) - len(held)].replace(CRLF, b"\n")
+    if held:
+        yield held
+
+
+def stuff(chunks: Iterable[bytes], line_end: bytes = CRLF, *, first: bool = True) -> Iterator[bytes]:
+    """Return the chunks with a dot put before every dot that begins a line, wherever the chunks are cut.
+
+    Args:
+        chunks: the message in pieces of any size.
+        line_end: what ends a line, CRLF or LF.
+        first: whether the very first octet begins a line.
+    """
+    tail = line_end if first else b""
+    for chunk in chunks:
+        stuffed = chunk.replace(line_end + b".", line_end + b"..")
+        if tail == line_end and chunk.startswith(b"."):
             stuffed = b"." + stuffed
-        elif tail.endswith(b"\r") and chunk.startswith(b"\n."):
+        elif line_end == CRLF and tail.endswith(b"\r") and chunk.startswith(b"\n."):
             stuffed = b"\n." + stuffed[1:]
         yield stuffed
-        tail = (tail + chunk[-2:])[-2:]
+        tail = (tail + chunk[-2:])[-len(line_end) :]
 
 
 def top(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import cast
 
-__all__ = ("LineTooLong", "Wire")
+__all__ = ("Cut", "LineTooLong", "Wire")
 
 # Answers wait for each other up to this size, then they are written.
 SEND_SIZE = 64 * 1024
@@ -21,6 +21,10 @@ class LineTooLong(Exception):
     """The client sent a line over the limit; the rest of it is skipped."""
 
 
+class Cut(Exception):
+    """All octets are out that were to be let out."""
+
+
 class Wire(asyncio.Protocol):
     """The octets of one connection, for one task that reads lines and writes answers.
 
@@ -29,11 +33,15 @@ class Wire(asyncio.Protocol):
     Args:
         connected: called when the connection is there.
         ended: called at once when the client will send nothing more, before the task that reads notices.
+        forgetful: whether a part of a line is lost if the rest does not come in the same segment.
     """
 
-    def __init__(self, connected: Callable[[], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, connected: Callable[[], None], ended: Callable[[], None], *, forgetful: bool = False
+    ) -> None:
         self._connected = connected
         self._ended = ended
+        self._forgetful = forgetful
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         # Not asked of the transport, which forgets it while it closes.
@@ -44,6 +52,7 @@ class Wire(asyncio.Protocol):
         self._eof = False
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._left: int | None = None
         self._flushing = False
         self._writable = True
         self._waiter: asyncio.Future[None] | None = None
@@ -58,6 +67,8 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._input += data
+        if self._forgetful:
+            del self._input[self._input.rfind(b"\n") + 1 :]
         if len(self._input) > RECEIVE_LIMIT and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -110,6 +121,10 @@ class Wire(asyncio.Protocol):
         """Return whether a keyword, given in upper case, is in what was received but not yet read."""
         return keyword in self._input.upper()
 
+    def forget_received(self) -> None:
+        """Lose what was received but not yet read."""
+        self._input.clear()
+
     async def read_line(self, limit: int) -> bytes | None:
         """Return the next line without its line end, LF with a CR before it or not; None when no more will come.
 
@@ -141,12 +156,25 @@ class Wire(asyncio.Protocol):
             await self._wait()
 
     def write(self, data: bytes) -> None:
-        """Send octets, together with what else is written before the task waits."""
+        """Send octets, together with what else is written before the task waits.
+
+        Raises:
+            Cut: these are the last ones that `cut` lets out, or there are more of them.
+        """
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
         self._pending.append(data)
         self._pending_size += len(data)
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)
+        if self._left == 0:
+            raise Cut
+
+    def cut(self, octets: int) -> None:
+        """Let only so many octets more out."""
+        self._left = octets
 
     async def drain(self) -> None:
         """Wait until the connection takes more.
@@ -198,7 +226,8 @@ class Wire(asyncio.Protocol):
         self._skipping = False
         self._reading_paused = False
         if announcement:
-            plain.write(announcement)
+            self.write(announcement)
+            self._flush()
         self._transport = None
         try:
             secure = await self._loop.start_tls(plain, self, context, server_side=True)

@@ -178,3 +178,13 @@ async def test_a_file_that_cannot_be_read(cli: Cli, tmp_path: Path, monkeypatch:
 )
 def test_unique_ids(name: str, unique: str) -> None:
     assert re.fullmatch(unique, _unique_id(name))
+
+
+async def test_a_server_to_be_like(cli: Cli, serve: Serve, tmp_path: Path) -> None:
+    folder_of_mail(tmp_path, mails(2))
+    _, lines = await serve(tmp_path, "--quirks", "dovecot", password=PASSWORD)
+    result = await cli("check", "--insecure-plaintext", place(lines))
+    assert "Dovecot ready." in result.out
+    result = await cli("serve", tmp_path, "--quirks", "dovecote")
+    assert result.status == 2
+    assert "there is no server 'dovecote' here; these are: gmail, " in result.error

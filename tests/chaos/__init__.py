@@ -1,0 +1,1 @@
+"""Faults on the wire: what the client promises when the network does its worst."""
