@@ -93,12 +93,16 @@ class Committer:
             self._tree.prepare()
 
     def keys(self) -> set[str]:
-        """Return the keys in the names of new/ and cur/."""
+        """Return the keys in the names of new/ and cur/, which are durable then."""
         with self._explained("list the messages"):
             self._tree.prepare()
             # New mail moves from new/ to cur/, so in this order none slips through between the two.
             names = self._retry(self._tree.names, "new")
             names += self._tree.names("cur")
+            if self._sync_directories:
+                # Whoever was killed between a rename and this left names that a power cut could take away.
+                self._tree.sync("new")
+                self._tree.sync("cur")
         return {key for name in names if (key := key_of(name))}
 
     def clean(self, max_age: float) -> list[str]:

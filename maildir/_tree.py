@@ -159,6 +159,7 @@ class Tree:
     def _build(self) -> None:
         paths = self._paths
         if all(map(os.path.isdir, paths.values())):
+            self._make_durable()
             return
         try:
             entries = set(os.listdir(self.path))
@@ -183,6 +184,13 @@ class Tree:
         for name in _SUBDIRECTORIES:
             if name not in present:
                 self._make(paths[name])
+        self._make_durable()
+
+    def _make_durable(self) -> None:
+        # Whoever made these directories may have been killed before he synchronised them.
+        if self._sync:
+            _sync_path(self.path)
+            _sync_path(os.path.dirname(self.path))
 
     def _make(self, path: str) -> None:
         parent = os.path.dirname(path)

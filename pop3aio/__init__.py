@@ -21,7 +21,7 @@ from pop3aio._errors import (
 )
 from pop3aio._journal import Identity, Journal, JournalError, SQLiteJournal, identities
 from pop3aio._message import Message, Retrieval
-from pop3aio._retrieval import (
+from pop3aio._report import (
     After,
     Delete,
     Failure,
@@ -30,8 +30,9 @@ from pop3aio._retrieval import (
     MessageStore,
     Policy,
     Progress,
-    fetch,
+    Resolved,
 )
+from pop3aio._retrieval import fetch
 from pop3aio._version import __version__
 from pop3core import (
     Capabilities,
@@ -85,6 +86,7 @@ __all__ = (
     "ProtocolError",
     "RemoteProtocolError",
     "Reply",
+    "Resolved",
     "ResponseTimeout",
     "Retrieval",
     "SQLiteJournal",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
@@ -40,7 +42,14 @@ CREATE TABLE IF NOT EXISTS listing (
     digest BLOB NOT NULL
 ) WITHOUT ROWID
 """
-_VERSION = 1
+# What `fetch` leaves for its next run.
+_MEMO = """
+CREATE TABLE IF NOT EXISTS memo (
+    account TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+) WITHOUT ROWID
+"""
+_VERSION = 2
 
 
 class JournalError(POP3Error):
@@ -100,6 +109,12 @@ class Journal(Protocol):
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """Note messages as fetched; when this returns it must survive a power cut."""
 
+    async def memo(self, account: str, text: str | None = None) -> str:
+        """Return the text that is kept for an account, empty if there is none; keep `text` instead if it is given.
+
+        What is in it is the business of `fetch`. When this returns it must survive a power cut.
+        """
+
 
 class SQLiteJournal:
     """A journal in one SQLite file, made if it is not there.
@@ -133,15 +148,24 @@ class SQLiteJournal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the file and end the thread; what was recorded is safe."""
+        """Close the file and end the thread; what was recorded is safe. Cancelling waits for the end all the same."""
         executor, self._executor = self._executor, None
         if executor is not None:
-            # Behind whatever still runs there, also when this is cancelled.
+            # Behind whatever still runs there.
             done = asyncio.get_running_loop().run_in_executor(executor, self._close)
             executor.shutdown(wait=False)
-            await done
+            cancelled: asyncio.CancelledError | None = None
+            while not done.done():
+                # Cancelling `done` would take it out of the thread's queue, and leave the file open and locked.
+                try:
+                    await asyncio.wait([done])
+                except asyncio.CancelledError as error:
+                    cancelled = error
             # The thread has nothing left to do but to end.
             executor.shutdown()
+            done.result()
+            if cancelled is not None:
+                raise cancelled
 
     async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
         """See `Journal.compare`; forgets what was not listed for 30 days. Raises JournalError.
@@ -156,13 +180,18 @@ class SQLiteJournal:
 
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """See `Journal.record`; raises JournalError."""
-        rows = [(account, identity.uid, identity.ordinal, time.time()) for identity in fetched]
+        now = time.time()
+        rows = [(account, uid, ordinal, now) for uid, ordinal in fetched]
 
         def insert(database: sqlite3.Connection) -> None:
             with database:
                 database.executemany("INSERT OR IGNORE INTO fetched VALUES (?, ?, ?, ?, NULL)", rows)
 
         await self._run(insert)
+
+    async def memo(self, account: str, text: str | None = None) -> str:
+        """See `Journal.memo`; raises JournalError."""
+        return await self._run(lambda database: _memo(database, account, text))
 
     async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         if self._executor is None:
@@ -179,9 +208,12 @@ class SQLiteJournal:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise JournalError(
-                    f"another process is using the journal {self.path}; let it finish, or give this run its own"
+                    f"another process is using the journal {self.path}; let it finish, or give a run for another "
+                    "account its own"
                 ) from error
-            raise JournalError(f"the journal {self.path} cannot be used: {error}") from error
+            raise JournalError(
+                f"the journal {self.path}{self._room(error)} cannot be used: {error}"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise JournalError(
                 f"the journal {self.path} is damaged ({error}): move it away and run again; what stands in the "
@@ -190,6 +222,9 @@ class SQLiteJournal:
 
     def _open(self) -> sqlite3.Connection:
         existed = self.path.exists()
+        # For nobody else to read from the first moment; SQLite gives its log the same permissions.
+        with suppress(OSError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(self.path, timeout=1.0)
         try:
             # Held until the file is closed: a second process is told so at once.
@@ -203,16 +238,22 @@ class SQLiteJournal:
                 )
             with database:
                 database.execute("BEGIN IMMEDIATE")
-                database.execute(_SCHEMA)
-                database.execute(_LISTING)
-                database.execute(f"PRAGMA user_version = {_VERSION}")
+                # A run that finds nothing to do writes nothing.
+                if version < _VERSION:
+                    for table in (_SCHEMA, _LISTING, _MEMO):
+                        database.execute(table)
+                    database.execute(f"PRAGMA user_version = {_VERSION}")
         except BaseException:
             database.close()
             raise
         if not existed:
-            self.path.chmod(0o600)
             _sync_directory(self.path.parent)
         return database
+
+    def _room(self, error: sqlite3.Error) -> str:
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL:
+            return ""
+        return f", where {shutil.disk_usage(self.path.parent).free} octets are free,"
 
     def _close(self) -> None:
         if self._database is not None:
@@ -275,6 +316,14 @@ def _fetched_until(database: sqlite3.Connection, account: str, uids: Sequence[st
     query = "SELECT uid, ordinal FROM fetched WHERE account = ? AND at <= ?"
     old = set(database.execute(query, (account, when)))
     return [position for position, identity in enumerate(identities(uids)) if identity in old] if old else []
+
+
+def _memo(database: sqlite3.Connection, account: str, text: str | None) -> str:
+    row = database.execute("SELECT text FROM memo WHERE account = ?", (account,)).fetchone()
+    if text is not None:
+        with database:
+            database.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (account, text))
+    return row[0] if row is not None else ""
 
 
 def _sync_directory(path: Path) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from maildir import Maildir
 from pop3aio._client import Client
 from pop3aio._journal import SQLiteJournal
-from pop3aio._retrieval import After, Delete, FetchReport, Keep, Policy, fetch
+from pop3aio._report import After, Delete, FetchReport, Keep, Policy
+from pop3aio._retrieval import fetch
 
 from ._arguments import JOURNAL
 from ._errors import ExitStatus, one_line
@@ -51,6 +52,7 @@ class Job:
     async def run(self, client: Client, output: Output) -> FetchReport:
         """Fetch over `client`, which is logged in, and show how far it is."""
         output.facts |= {"maildir": self.folder, "journal": self.journal_file}
+        report = FetchReport()
         async with Maildir(self.folder) as box:
             # What a killed run left in tmp/ long ago. This makes the Maildir, too, before the journal is put into it.
             await box.clean()
@@ -58,16 +60,21 @@ class Job:
                 output.resume = (
                     f"what came whole is safe in {self.maildir}: run the same command again for the rest"
                 )
-                with show_progress(output) as progress:
-                    report = await fetch(
-                        client,
-                        box,
-                        journal=journal,
-                        delete=self.policy,
-                        limit=self.limit,
-                        progress=progress,
-                        account=self.account,
-                    )
+                try:
+                    with show_progress(output) as progress:
+                        await fetch(
+                            client,
+                            box,
+                            journal=journal,
+                            delete=self.policy,
+                            limit=self.limit,
+                            progress=progress,
+                            account=self.account,
+                            report=report,
+                        )
+                finally:
+                    # Also of a run that was broken off: scripts want to know how far it came.
+                    output.facts |= _facts(report)
         output.resume = None
         return report
 
@@ -102,7 +109,15 @@ def tell(report: FetchReport, job: Job, output: Output) -> int:
             f"the connection broke at the very end: whether {count(report.deleted)} marked for deletion are deleted is "
             "not known; run it again, that settles it"
         )
-    output.facts |= {
+    for line in _summary(report, job):
+        output.line(line)
+    troubled = report.failed or report.commit in ("refused", "unknown")
+    return ExitStatus.FAILED if troubled else ExitStatus.DONE
+
+
+def _facts(report: FetchReport) -> dict[str, object]:
+    resolved = report.resolved
+    return {
         "account": report.account,
         "listed": report.listed,
         "fetched": report.fetched,
@@ -116,11 +131,8 @@ def tell(report: FetchReport, job: Job, output: Output) -> int:
         ],
         "deleted": report.deleted,
         "commit": report.commit,
+        "resolved": resolved and {"deleted": resolved.deleted, "left": resolved.left},
     }
-    for line in _summary(report, job):
-        output.line(line)
-    troubled = report.failed or report.commit in ("refused", "unknown")
-    return ExitStatus.FAILED if troubled else ExitStatus.DONE
 
 
 def _say_refused(report: FetchReport, output: Output) -> str:
@@ -134,6 +146,12 @@ def _say_refused(report: FetchReport, output: Output) -> str:
 
 def _summary(report: FetchReport, job: Job) -> list[str]:
     lines = []
+    if report.resolved is not None:
+        deleted, left = report.resolved.deleted, report.resolved.left
+        lines.append(
+            f"settled:  of {count(deleted + left)} whose deletion an earlier run saw no end of, {deleted} "
+            f"{'is' if deleted == 1 else 'are'} deleted, {left} {'is' if left == 1 else 'are'} still there"
+        )
     if report.fetched:
         lines.append(f"fetched:  {count(report.fetched)}, {size(report.octets)}, into {job.maildir}")
     elif not report.failed:

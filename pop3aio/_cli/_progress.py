@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from pop3aio._retrieval import Progress
+from pop3aio._report import Progress
 
 from ._output import Output, count, size
 

@@ -10,7 +10,7 @@ import pytest
 
 from pop3aio._cli._output import Output
 from pop3aio._cli._progress import show_progress
-from pop3aio._retrieval import Progress
+from pop3aio._report import Progress
 from pop3aio.testing import Server, Session
 
 from .support import JOURNAL, Cli, contents, mails, url
@@ -56,6 +56,7 @@ async def test_json(cli: Cli, tmp_path: Path) -> None:
         "failed": [],
         "deleted": 0,
         "commit": None,
+        "resolved": None,
         "exit_status": 0,
     }
     assert journal.is_file()
@@ -131,16 +132,17 @@ async def test_some_fail(cli: Cli, tmp_path: Path) -> None:
 
 
 async def test_all_fail(cli: Cli, tmp_path: Path) -> None:
-    async def no_unique_id(session: Session, keyword: str, argument: str) -> bool:
+    async def neither_id_nor_mail(session: Session, keyword: str, argument: str) -> bool:
         if keyword == "UIDL":
             session.write(b"+OK\r\n1 \r\n.\r\n")
-            return True
-        return False
+        if keyword == "RETR":
+            session.write(b"-ERR not today\r\n")
+        return keyword in ("UIDL", "RETR")
 
-    async with Server(mails(1), on_command=no_unique_id) as server:
+    async with Server(mails(1), on_command=neither_id_nor_mail) as server:
         result = await cli("fetch", *url(server), tmp_path / "Mail")
     assert result.status == 1
-    assert "message 1: the server gives message 1 no usable unique-id" in result.error
+    assert "message 1: the server refused RETR 1: not today" in result.error
     assert result.out.startswith("fetched:  nothing\n")
 
 
@@ -190,6 +192,10 @@ async def test_the_commit_is_unknown(cli: Cli, tmp_path: Path) -> None:
         assert len(server.mailbox) == 0
     assert result.status == 1
     assert "whether 2 messages marked for deletion are deleted is not known" in result.error
+    assert (
+        "settled:  of 2 messages whose deletion an earlier run saw no end of, 0 are deleted, 2 are"
+        in second.out
+    )
     assert second.status == 0
     assert contents(box) == mails(2)
 

@@ -53,6 +53,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.fetched: dict[tuple[str, pop3aio.Identity], float] = {}
         self.groups: list[int] = []
+        self.memos: dict[str, str] = {}
 
     async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
         listed = enumerate(pop3aio.identities(uids))
@@ -66,3 +67,9 @@ class MemoryJournal:
         identities = list(fetched)
         self.groups.append(len(identities))
         self.fetched |= {(account, identity): 1.0 for identity in identities}
+
+    async def memo(self, account: str, text: str | None = None) -> str:
+        kept = self.memos.get(account, "")
+        if text is not None:
+            self.memos[account] = text
+        return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from pathlib import Path
 
 import pytest
@@ -168,6 +168,23 @@ async def test_a_store_that_fails_ends_the_run_and_loses_nothing(tmp_path: Path)
     assert shelf.contents() == sorted(MAIL)
 
 
+async def test_what_a_store_returns_may_be_a_coroutine() -> None:
+    class Lazy:
+        async def submit(self, source: AsyncIterable[bytes], *, key: str) -> Awaitable[None]:
+            octets = b"".join([chunk async for chunk in source])
+            return self.store(octets)
+
+        async def store(self, octets: bytes) -> None:
+            await asyncio.sleep(0)
+            stored.append(octets)
+
+    stored: list[bytes] = []
+    async with Server(MAIL) as server, session(server) as client:
+        report = await pop3aio.fetch(client, Lazy(), journal=MemoryJournal(), delete=pop3aio.Delete())
+    assert (report.fetched, report.deleted) == (20, 20)
+    assert stored == MAIL
+
+
 async def test_a_store_that_takes_half_a_message_is_told_so() -> None:
     async def half(message: AsyncIterable[bytes], key: str) -> None:
         async for _ in message:
@@ -243,19 +260,6 @@ async def test_equal_unique_ids_are_told_apart_by_their_order() -> None:
     assert shelf.contents() == sorted(MAIL[:3])
 
 
-async def test_a_message_without_a_usable_unique_id_is_reported() -> None:
-    async def hook(session: Session, keyword: str, argument: str) -> bool:
-        if keyword == "UIDL":
-            session.write(b"+OK\r\n1 good\r\n2 not good\r\n.\r\n")
-            return True
-        return False
-
-    async with Server(MAIL[:2], on_command=hook) as server, session(server) as client:
-        report = await pop3aio.fetch(client, Shelf(), journal=MemoryJournal(), delete=pop3aio.Delete())
-    assert (report.fetched, report.deleted) == (1, 1)
-    assert [(failure.number, failure.uid) for failure in report.failed] == [(2, None)]
-
-
 async def test_without_sizes_everything_still_comes() -> None:
     async def hook(session: Session, keyword: str, argument: str) -> bool:
         if keyword == "LIST":
@@ -266,18 +270,6 @@ async def test_without_sizes_everything_still_comes() -> None:
     async with Server(MAIL, on_command=hook) as server, session(server) as client:
         report = await pop3aio.fetch(client, shelf, journal=MemoryJournal())
     assert (report.fetched, report.octets) == (20, sum(map(len, MAIL)))
-
-
-async def test_a_server_without_unique_ids_is_refused() -> None:
-    async def hook(session: Session, keyword: str, argument: str) -> bool:
-        if keyword == "UIDL":
-            session.write(b"-ERR what?\r\n")
-        return keyword == "UIDL"
-
-    async with Server(MAIL, on_command=hook) as server:
-        with pytest.raises(pop3aio.CommandError, match="UIDL"):
-            async with session(server) as client:
-                await pop3aio.fetch(client, Shelf(), journal=MemoryJournal())
 
 
 async def test_a_message_that_ends_too_early_poisons_the_session() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -120,6 +121,52 @@ async def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="newer pop3aio"):
         async with SQLiteJournal(tmp_path / "journal"):
             pass
+
+
+async def test_a_file_of_an_older_format_is_taken_on(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("a", [ONE])
+    database = sqlite3.connect(tmp_path / "journal")
+    database.execute("DROP TABLE memo")
+    database.execute("PRAGMA user_version = 1")
+    database.close()
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        assert await journal.compare("a", ["one", "two"]) == [1]
+        assert await journal.memo("a", "text") == ""
+
+
+async def test_a_memo_stays(tmp_path: Path) -> None:
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        assert await journal.memo("a") == ""
+        assert await journal.memo("a", "first") == ""
+        assert await journal.memo("a", "second") == "first"
+        assert await journal.memo("b") == ""
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        assert await journal.memo("a") == "second"
+
+
+async def test_to_look_writes_nothing(tmp_path: Path) -> None:
+    """Also on a full disk a run can find out that there is nothing to do."""
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        await journal.record("a", [ONE])
+        await journal.compare("a", ["one"])
+    before = (tmp_path / "journal").read_bytes()
+    async with SQLiteJournal(tmp_path / "journal") as journal:
+        assert await journal.compare("a", ["one"]) == []
+        assert await journal.memo("a") == ""
+        log = tmp_path / "journal-wal"
+        assert not log.exists() or log.stat().st_size == 0
+    assert (tmp_path / "journal").read_bytes() == before
+
+
+async def test_the_log_is_private_too(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        async with SQLiteJournal(tmp_path / "journal") as journal:
+            await journal.record("a", [ONE])
+            assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    finally:
+        os.umask(old)
 
 
 async def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
