@@ -16,7 +16,7 @@ from benchmarks.jobs import ACCOUNT, PASSWORD, USER, Job, Work, simple
 from benchmarks.load import Mail, body
 from benchmarks.maildirs import stored
 from maildir import Maildir
-from pop3aio import Client, Identity, SQLiteJournal, connect, fetch
+from pop3aio import Client, SQLiteJournal, connect, fetch, identities
 
 __all__ = (
     "again",
@@ -180,7 +180,10 @@ def _prepare(path: Path, known: int) -> None:
 
 async def _know(path: Path, known: int) -> None:
     async with SQLiteJournal(path) as journal:
-        await journal.record(ACCOUNT, (Identity(f"uid{n:017x}", 0) for n in range(1, known + 1)))
+        uids = [f"uid{n:017x}" for n in range(1, known + 1)]
+        await journal.record(ACCOUNT, identities(uids))
+        # As the run that fetched them does at its end.
+        await journal.compare(ACCOUNT, uids)
 
 
 def deliver(job: Job) -> Work:

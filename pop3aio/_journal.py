@@ -99,6 +99,8 @@ class Journal(Protocol):
     async def compare(self, account: str, uids: Sequence[str]) -> Sequence[int]:
         """Take the complete listing of a maildrop, and return the positions of what was not fetched, ascending.
 
+        A run asks at its start, and again at its end if most of the listing was new.
+
         Messages that are known and not listed may be forgotten after some time, not at once: servers hide messages now
         and then.
         """

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 from pop3aio._client import Client
 from pop3aio._content import ContentHash, content_uids, list_messages
@@ -28,7 +29,7 @@ from pop3aio._report import (
     Resolved,
 )
 from pop3aio._source import Source
-from pop3core import LocalProtocolError, RemoteProtocolError
+from pop3core import LocalProtocolError, RemoteProtocolError, Uid
 
 __all__ = ("fetch",)
 
@@ -121,7 +122,8 @@ class _Run:
         self._progress = progress
         self._report = report
         self._memo = Memo()
-        # The unique-ids of the listing that several messages have, and how many.
+        # The unique-ids in the order of the listing; those that several messages have, and how many.
+        self._uids: list[str] = []
         self._shared: dict[str, int] = {}
         # Stored or being stored, in the order of coming; and what may be deleted.
         self._pending: deque[tuple[_Item, int, asyncio.Future[object]]] = deque()
@@ -152,6 +154,9 @@ class _Run:
                 await _finish(self._settle_broken())
             raise
         await _finish(self._settle())
+        if len(new) > report.known and not self._deletes_at_once:
+            # Most of the listing is known only now: noted as a whole, it costs the next run next to nothing.
+            await self._journal.compare(report.account, self._uids)
         marked = await self._mark()
         await self._quit(marked)
         return report
@@ -161,22 +166,13 @@ class _Run:
         report = self._report
         listing = await list_messages(self._client)
         report.listed = len(listing)
-        without = [number for number, uid in listing if uid is None]
-        contents = await content_uids(self._client, without) if without else {}
-        numbers = []
-        uids = []
-        for number, uid in listing:
-            known = uid if uid is not None else contents[number]
-            if isinstance(known, str):
-                numbers.append(number)
-                uids.append(known)
-            else:
-                report.failed.append(Failure(number, None, known))
+        numbers, uids = await self._name(listing)
         if len(set(uids)) < len(uids):
             self._shared = {uid: count for uid, count in Counter(uids).items() if count > 1}
         if self._memo.deleting:
             left = len(set(self._memo.deleting).intersection(identities(uids)))
             report.resolved = Resolved(len(self._memo.deleting) - left, left)
+        self._uids = uids
         positions = await self._journal.compare(report.account, uids)
         report.known = len(uids) - len(positions)
         if not isinstance(self._policy, Keep):
@@ -185,6 +181,21 @@ class _Run:
             self._deletable = self._items(numbers, uids, old)
         new = self._items(numbers, uids, positions)
         return self._put_off(await self._recover(new) if new else new)
+
+    async def _name(self, listing: list[Uid]) -> tuple[list[int], list[str]]:
+        """Return message numbers and unique-ids, made from the content where the server gives none."""
+        numbers = [number for number, _ in listing]
+        uids = [uid for _, uid in listing]
+        if None in uids:
+            found = await content_uids(self._client, [number for number, uid in listing if uid is None])
+            for number, refusal in found.items():
+                if not isinstance(refusal, str):
+                    self._report.failed.append(Failure(number, None, refusal))
+            contents = {number: uid for number, uid in found.items() if isinstance(uid, str)}
+            named = [(number, uid or contents.get(number)) for number, uid in listing]
+            numbers = [number for number, uid in named if uid is not None]
+            uids = [uid for _, uid in named if uid is not None]
+        return numbers, cast("list[str]", uids)
 
     def _items(self, numbers: list[int], uids: list[str], positions: Sequence[int]) -> list[_Item]:
         if not positions:

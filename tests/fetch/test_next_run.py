@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
-from contextlib import suppress
+import sqlite3
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,30 @@ async def test_a_second_fetch_of_the_account_is_refused(tmp_path: Path) -> None:
         go_on.set()
         assert (await first, await other) == (2, 2)
         assert await fetch("user") == 0
+
+
+# The listing.
+
+
+async def test_what_a_first_run_fetched_costs_the_second_one_question(tmp_path: Path) -> None:
+    class Counting(MemoryJournal):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: list[int] = []
+
+        async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
+            new = await super().compare(account, uids)
+            self.asked.append(len(new))
+            return new
+
+    journal, shelf = Counting(), Shelf()
+    async with Server(MAIL) as server:
+        await run(server, shelf, journal, pop3aio.Keep())
+        assert journal.asked == [20, 0]
+        server.mailbox.add(b"Subject: new\r\n\r\n")
+        await run(server, shelf, journal, pop3aio.Keep())
+        assert journal.asked == [20, 0, 1]
+        path = tmp_path / "journal"
+        await run(server, Shelf(), path, pop3aio.Keep())
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count FROM listing").fetchall() == [(21,)]
