@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from itertools import repeat
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pop3core._errors import RemoteProtocolError
 
@@ -49,8 +49,6 @@ _USABLE_UID = re.compile(rb"[!-~\x80-\xff]{1,%d}" % MAX_UID)
 _STAT = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(-?[0-9]+))?(?:[ \t].*)?")
 _CODE = re.compile(rb"\[([!-.0-\\^-\x7f]+(?:/[!-.0-\\^-\x7f]+)*)\]")
 _TIMESTAMP = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
-
-_Entry = TypeVar("_Entry", "Scan", "Uid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +226,18 @@ def parse_list(data: bytes) -> list[Scan]:
     """
     if _PLAIN_LIST.fullmatch(data):
         with _collector_paused():
-            numbers = list(map(int, data.split()))
-            entries = list(map(partial(tuple.__new__, Scan), zip(numbers[::2], numbers[1::2], strict=True)))
+            values = list(map(int, data.split()))
+            numbers = values[::2]
+            entries = list(map(tuple.__new__, repeat(Scan), zip(numbers, values[1::2], strict=True)))
     else:
         entries = []
         for line in _lines(data):
             match = _SIZE_LINE.fullmatch(line)
             if match and _is_number(match[1]) and int(match[2]) <= MAX_OCTETS:
                 entries.append(Scan(int(match[1]), int(match[2])))
-    return _numbered_once(entries, "LIST")
+        numbers = [entry.number for entry in entries]
+    _check_once(numbers, "LIST")
+    return entries
 
 
 def parse_uidl(data: bytes) -> list[Uid]:
@@ -248,8 +249,8 @@ def parse_uidl(data: bytes) -> list[Uid]:
     if _PLAIN_UIDL.fullmatch(data):
         with _collector_paused():
             tokens = data.decode("latin-1").split()
-            pairs = zip(map(int, tokens[::2]), tokens[1::2], strict=True)
-            entries = list(map(partial(tuple.__new__, Uid), pairs))
+            numbers = list(map(int, tokens[::2]))
+            entries = list(map(tuple.__new__, repeat(Uid), zip(numbers, tokens[1::2], strict=True)))
     else:
         entries = []
         for line in _lines(data):
@@ -259,7 +260,9 @@ def parse_uidl(data: bytes) -> list[Uid]:
                 uid = match[2] or b""
                 usable = _USABLE_UID.fullmatch(uid)
                 entries.append(Uid(int(match[1]), uid.decode("latin-1") if usable else None))
-    return _numbered_once(entries, "UIDL")
+        numbers = [entry.number for entry in entries]
+    _check_once(numbers, "UIDL")
+    return entries
 
 
 @contextmanager
@@ -287,13 +290,10 @@ def _is_number(digits: bytes) -> bool:
     return 1 <= int(digits) <= MAX_NUMBER
 
 
-def _numbered_once(entries: list[_Entry], command: str) -> list[_Entry]:
-    seen = {entry.number for entry in entries}
-    if len(seen) != len(entries):
-        counts = Counter(entry.number for entry in entries)
-        number = next(n for n, count in counts.items() if count > 1)
+def _check_once(numbers: list[int], command: str) -> None:
+    if len(set(numbers)) != len(numbers):
+        number = next(n for n, count in Counter(numbers).items() if count > 1)
         raise RemoteProtocolError(f"the answer to {command} lists message {number} twice")
-    return entries
 
 
 def parse_capabilities(data: bytes) -> Capabilities:
