@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -215,3 +217,16 @@ def test_both_ways_on_what_is_almost_plain(lines: list[bytes]) -> None:
             except RemoteProtocolError as error:
                 results.append(str(error))
         assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled: bool) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert parse_list(b"1 10\r\n2 20\r\n") == [(1, 10), (2, 20)]
+        assert gc.isenabled() is enabled
+        assert parse_uidl(b"1 a\r\n2 b\r\n") == [(1, "a"), (2, "b")]
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
