@@ -177,7 +177,11 @@ class Campaign:
         self._relay.on_command = lambda keyword: None
         hooked = crash_at or self._without or self._record
         program: Sequence[str] = ("-m", "tests.crash.victim") if hooked else ("-m", "pop3aio")
+        # Most are killed before they could tell what they covered, and all would be slower.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
         environment = {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONASYNCIODEBUG": "",
             "POP3AIO_PASSWORD": PASSWORD,
             "CRASH_AT": crash_at,
             "CRASH_RECORD": str(self._record or ""),
@@ -195,7 +199,7 @@ class Campaign:
             stdout=DEVNULL,
             stderr=PIPE,
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONASYNCIODEBUG": ""} | environment,
+            env=inherited | environment,
         )
 
     async def _end(self, process: asyncio.subprocess.Process) -> int:
