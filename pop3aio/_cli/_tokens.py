@@ -25,8 +25,10 @@ class TokenCommand:
     async def __call__(self) -> str:
         """Run the command in a thread and return the token; raises Failed. Cancelling ends the command."""
         process = _start(self.command)
+        communication = asyncio.get_running_loop().run_in_executor(None, process.communicate)
         try:
-            output, _ = await asyncio.to_thread(process.communicate)
+            # Also where it has not begun: nothing else closes the pipe and waits for the process.
+            output, _ = await asyncio.shield(communication)
         except BaseException:
             # The loop waits for its threads at the end.
             process.terminate()

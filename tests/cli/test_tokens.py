@@ -8,11 +8,16 @@ import json
 import re
 import shlex
 import signal
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from pop3aio._cli import _tokens
 from pop3aio._cli._output import Output
+from pop3aio._cli._tokens import TokenCommand
 from pop3aio.testing import Server, Session
 
 from .support import PASSWORD, Cli, finish, mails, secured, start, url
@@ -197,6 +202,31 @@ async def test_a_signal_while_it_runs(tmp_path: Path, number: signal.Signals, st
         result = await finish(process)
     assert result.status == status
     assert "Traceback" not in result.err
+
+
+async def test_a_cancel_before_anybody_waits_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that is to reap it has not begun; the process and its pipe must not be left over."""
+    started: list[subprocess.Popen[bytes]] = []
+    begin = _tokens._start
+
+    def note(command: str) -> subprocess.Popen[bytes]:
+        started.append(begin(command))
+        return started[0]
+
+    monkeypatch.setattr(_tokens, "_start", note)
+    busy = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        threads.submit(busy.wait)
+        asking = asyncio.ensure_future(TokenCommand("exec sleep 600", str)())
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        busy.set()
+    assert started[0].returncode == -signal.SIGTERM
+    assert started[0].stdout is not None
+    assert started[0].stdout.closed
 
 
 @pytest.mark.parametrize(
