@@ -19,7 +19,7 @@ from pop3aio._errors import (
     TlsError,
     command_error,
 )
-from pop3aio._queue import CommandQueue
+from pop3aio._queue import PATIENCE, CommandQueue
 from pop3aio._stream import Stream, default_ssl_context
 from pop3core import (
     BodyChunk,
@@ -219,7 +219,7 @@ class Session:
             call = None
             try:
                 call = self._queue.submit(Quit())
-                reply = await self._queue.next_event(call, timeout=5 * self._timeout)
+                reply = await self._queue.next_event(call, timeout=PATIENCE * self._timeout)
             except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
                 if call is not None and self._queue.marked and not self._core.withdraw(call.handle):
                     raise CommitUncertain(

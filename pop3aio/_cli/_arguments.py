@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from pop3aio._connect import parse_pin
 from pop3aio._version import __version__
-from pop3aio.testing import PROFILES
 
 from ._errors import ExitStatus, Failed
 from ._mechanisms import MECHANISMS, known_mechanism
@@ -254,11 +253,14 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--quirks",
         metavar="NAME",
         type=_profile,
-        help=f"a server to be like: {', '.join(PROFILES)} (default: none of these)",
+        help="a server to be like, such as dovecot; a name that is none lists them all",
     )
 
 
 def _profile(name: str) -> str:
+    # The test kit takes longer to import than all that the other commands need.
+    from pop3aio.testing import PROFILES
+
     if name not in PROFILES:
         raise argparse.ArgumentTypeError(
             f"there is no server {name!r} here; these are: {', '.join(PROFILES)}"

@@ -17,7 +17,7 @@ from pop3aio._der import public_key
 from pop3aio._errors import CommandError
 from pop3core import Capabilities, POP3Error
 
-from ._errors import ExitStatus, Failed
+from ._errors import WITHOUT_UIDS, ExitStatus, Failed
 from ._loop import run_to_end
 from ._offers import show_offers
 from ._output import Output, count, size
@@ -174,7 +174,7 @@ async def _maildrop(client: Client, output: Output) -> None:
         unique = True
     except CommandError as error:
         unique = False
-        output.warn(f"{error}; without unique-ids fetch does not work with this server")
+        output.warn(f"{error}; {WITHOUT_UIDS}")
     output.field("unique-ids", "yes" if unique else "no")
     pipelining = client.capabilities is not None and client.capabilities.pipelining
     if pipelining:

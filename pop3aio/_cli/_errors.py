@@ -23,7 +23,11 @@ from pop3core import POP3Error, RemoteProtocolError
 
 from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 
-__all__ = ("ExitStatus", "Failed", "describe", "one_line")
+__all__ = ("WITHOUT_UIDS", "ExitStatus", "Failed", "describe", "one_line")
+
+WITHOUT_UIDS = (
+    "without unique-ids fetch knows messages by their content, and retrieves all of them in every run"
+)
 
 _LONGEST_LINE = 2000
 

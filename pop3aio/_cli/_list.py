@@ -14,7 +14,7 @@ from pop3aio._client import Client
 from pop3aio._errors import CommandError
 from pop3aio._message import Message
 
-from ._errors import ExitStatus, one_line
+from ._errors import WITHOUT_UIDS, ExitStatus, one_line
 from ._headers import Headers, parse_headers
 from ._loop import run_to_end
 from ._output import Output, count, size
@@ -60,7 +60,7 @@ async def _unique_ids(client: Client, output: Output) -> dict[int, str | None]:
     try:
         return dict(await client.uidl())
     except CommandError as error:
-        output.warn(f"{error}; without unique-ids fetch does not work with this server")
+        output.warn(f"{error}; {WITHOUT_UIDS}")
         return {}
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Literal, NoReturn, Self, TypeAlias, get_args
 
 from ._server import Server
+from ._wire import stop_listening
 
 __all__ = ("ChaosProxy", "Injected", "Side", "WireFault", "WireFaultKind")
 
@@ -145,13 +146,7 @@ class ChaosProxy:
         server, self._server = self._server, None
         if server is None:
             return
-        # As the testing server does: asyncio would lose a connection between its accept and its connection_made.
-        with contextlib.suppress(NotImplementedError):
-            for listener in server.sockets:
-                asyncio.get_running_loop().remove_reader(listener.fileno())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        server.close()
+        await stop_listening(server)
         for task in self._tasks:
             task.cancel()
         while self._tasks:

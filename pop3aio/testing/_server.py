@@ -21,7 +21,7 @@ from ._quirks import Quirks
 from ._sasl import MECHANISMS
 from ._session import CommandHook, Session
 from ._thread import ServerThread
-from ._wire import Wire
+from ._wire import Wire, stop_listening
 
 __all__ = ("Account", "Server")
 
@@ -184,14 +184,7 @@ class Server:
         """
         server, self._server = self._server, None
         if server is not None:
-            # asyncio drops a connection on the floor, open, if its server is closed between the accept and
-            # connection_made, which come one turn of the loop after another.
-            with contextlib.suppress(NotImplementedError):
-                for listener in server.sockets:
-                    asyncio.get_running_loop().remove_reader(listener.fileno())
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            server.close()
+            await stop_listening(server)
             for task in self._tasks:
                 task.cancel()
             while self._tasks:

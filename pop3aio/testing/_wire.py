@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
 from collections.abc import Callable
 from typing import cast
 
-__all__ = ("Cut", "LineTooLong", "Wire")
+__all__ = ("Cut", "LineTooLong", "Wire", "stop_listening")
 
 # Answers wait for each other up to this size, then they are written.
 SEND_SIZE = 64 * 1024
@@ -261,3 +262,15 @@ class Wire(asyncio.Protocol):
                 sock = self._transport.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Take no more connections; those that were taken already are all made then."""
+    # asyncio drops a connection on the floor, open, if its server is closed between the accept and connection_made,
+    # which come one turn of the loop after another.
+    with contextlib.suppress(NotImplementedError):
+        for listener in server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    server.close()

@@ -169,3 +169,16 @@ async def session(
             yield client, server
         finally:
             client.abort()
+
+
+async def iterate(client: pop3aio.Client) -> None:
+    """Read message 1 piece by piece."""
+    async for _ in client.retr(1):
+        pass
+
+
+async def abandon(client: pop3aio.Client) -> None:
+    """Give message 1 up after its first piece, and have the next call drop the rest."""
+    async with client.retr(1) as message:
+        await anext(message)
+    await client.noop()

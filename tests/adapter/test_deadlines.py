@@ -13,7 +13,7 @@ import pop3aio
 from pop3aio import sasl
 from pop3aio._queue import PATIENCE
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Script, session, welcome
+from tests.adapter.script import Peer, Script, abandon, iterate, session, welcome
 
 # Seconds: the drops come ten times as often, so that no time between two of them is ever too long.
 SHORT = 0.05
@@ -206,17 +206,6 @@ LIMITS = pop3aio.Limits(min_rate=100_000)
 def hurry(client: pop3aio.Client) -> None:
     """Lose patience from here on: what was said before may have taken its time on a slow machine."""
     client._queue.timeout = client._timeout = SHORT
-
-
-async def iterate(client: pop3aio.Client) -> None:
-    async for _ in client.retr(1):
-        pass
-
-
-async def abandon(client: pop3aio.Client) -> None:
-    async with client.retr(1) as message:
-        await anext(message)
-    await client.noop()
 
 
 @pytest.mark.parametrize(

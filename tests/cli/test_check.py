@@ -92,7 +92,7 @@ async def test_a_server_that_can_little(cli: Cli) -> None:
         text = await cli("check", *url(server))
         facts = (await cli("check", *url(server), "--json")).json
     assert text.status == 0
-    assert "without unique-ids fetch does not work" in text.error
+    assert "without unique-ids fetch knows messages by their content" in text.error
     assert text.out.count("unknown: the server does not answer CAPA\n") == 2
     assert "mail          1 message\n" in text.out
     assert "unique-ids    no\n" in text.out

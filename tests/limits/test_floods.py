@@ -17,7 +17,7 @@ import pop3aio
 from pop3aio import Limits
 from pop3aio._stream import CHUNK, ChunkProtocol, ChunkReader
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Script, admit, welcome
+from tests.adapter.script import Peer, Script, abandon, admit, iterate, welcome
 
 Use: TypeAlias = Callable[[pop3aio.Client], Awaitable[Any]]
 
@@ -42,17 +42,6 @@ class Endless:
 
 async def authenticate(client: pop3aio.Client) -> None:
     await client.authenticate(Endless(), allow_insecure=True)
-
-
-async def iterate(client: pop3aio.Client) -> None:
-    async for _ in client.retr(1):
-        pass
-
-
-async def abandon(client: pop3aio.Client) -> None:
-    async with client.retr(1) as message:
-        await anext(message)
-    await client.noop()
 
 
 @dataclass
