@@ -40,7 +40,7 @@ class Job:
     folder: str = ""
     authority: str = ""
     durability: str = "none"
-    window: int = 64
+    window: int = 256
     mailboxes: int = 1
     held: int = 0
     known: int = 0

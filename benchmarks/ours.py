@@ -69,9 +69,9 @@ def _session(job: Job, session: _Session) -> Work:
     return simple(lambda: _run(job, main))
 
 
-async def _retrieve(client: Client, count: int) -> int:
+async def _retrieve(client: Client, count: int, sizes: dict[int, int] | None = None) -> int:
     total = 0
-    async for message in client.retrieve(range(1, count + 1)):
+    async for message in client.retrieve(range(1, count + 1), sizes=sizes):
         total += len(await message)
     return total
 
@@ -110,8 +110,8 @@ def path(job: Job) -> Work:
     """A whole session: UIDL and LIST in one round trip, then every message."""
 
     async def session(client: Client) -> int:
-        uids, _ = await asyncio.gather(client.uidl(), client.list())
-        return await _retrieve(client, len(uids))
+        uids, scans = await asyncio.gather(client.uidl(), client.list())
+        return await _retrieve(client, len(uids), dict(scans))
 
     return _session(job, session)
 

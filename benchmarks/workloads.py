@@ -188,8 +188,8 @@ def _far(quick: bool) -> Workload:
         f"{mail.count} messages of 4 KiB at a round trip of 50 ms, UIDL and LIST included",
         mail,
         (
-            *_both("whole session, window 64", "path"),
-            *_both("whole session, window 256", "path", window=256),
+            *_both("whole session", "path"),
+            *_both("whole session, window 64", "path", window=64),
             replace(_POPLIB, label="poplib (without UIDL and LIST)", runs=2),
             _MPOP,
         ),

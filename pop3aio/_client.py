@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Literal, TypeAlias, TypeVar, overload
 
 from pop3aio._authorization import Authorization
@@ -102,13 +102,21 @@ class Client(Authorization):
         """Fetch the header of message `number` and `lines` lines of its body (RFC 1939 section 7)."""
         return Message(self._queue, Top(number, lines))
 
-    def retrieve(self, numbers: Iterable[int] | AsyncIterable[int], *, lines: int | None = None) -> Retrieval:
+    def retrieve(
+        self,
+        numbers: Iterable[int] | AsyncIterable[int],
+        *,
+        lines: int | None = None,
+        sizes: Mapping[int, int] | None = None,
+    ) -> Retrieval:
         """Fetch many messages, pipelined, and yield them in order (see `Retrieval`).
 
-        With `lines`, only the header and that many lines of the body of each. A message that the server refuses is
-        yielded with its `error` set. While the loop runs, its task must not ask for anything else.
+        With `lines`, only the header and that many lines of the body of each. `sizes` are octets by message number, as
+        far as they are known from `list`: with them more short messages, and fewer long ones, are asked for ahead. A
+        message that the server refuses is yielded with its `error` set. While the loop runs, its task must not ask for
+        anything else.
         """
-        return Retrieval(self._queue, numbers, lines)
+        return Retrieval(self._queue, numbers, lines, sizes)
 
     async def dele(self, number: int) -> None:
         """Mark message `number` as deleted; it goes when `quit` is confirmed. Raises CommandError."""

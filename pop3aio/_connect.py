@@ -155,7 +155,7 @@ def connect(
     server_hostname: str | None = None,
     timeout: float = 60.0,
     connect_timeout: float = 30.0,
-    window: int = 64,
+    window: int = 256,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     bare_lf: bool = False,
     sock: socket.socket | None = None,
@@ -168,8 +168,8 @@ def connect(
     if available". Certificate and name are verified, by `ssl_context` if given; `server_hostname` is the name to
     verify if it is not `host`. `timeout` is how many seconds the server may take for a status line or for the next
     piece of a message; all of a message may take five times as many, and more at ``limits.min_rate`` or above.
-    `connect_timeout` is for TCP and again for the TLS handshake. `window` is how many commands may be in flight where
-    the server announces PIPELINING. `bare_lf` accepts LF for a line end. `sock` is a connected socket to use,
+    `connect_timeout` is for TCP and again for the TLS handshake. `window` is how many commands may be in flight at most
+    where the server announces PIPELINING (see `Retrieval` for what else bounds them). `bare_lf` accepts LF for a line end. `sock` is a connected socket to use,
     `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate, or of its public key,
     in hex: no other is accepted, and that one only if it is valid besides.
 

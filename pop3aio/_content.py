@@ -50,7 +50,7 @@ async def content_uids(client: Client, numbers: Iterable[int]) -> dict[int, str 
     """Return a unique-id for each of these messages, or why the server refused it; this retrieves them all."""
     sizes = await client._sizes(list(numbers))
     found: dict[int, str | CommandError] = {}
-    async with client.retrieve(numbers) as messages:
+    async with client.retrieve(numbers, sizes=sizes) as messages:
         async for message in messages:
             if message.error is not None:
                 found[message.number] = message.error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from types import TracebackType
@@ -16,6 +16,11 @@ from pop3aio._queue import CommandQueue
 from pop3core import BodyChunk, Event, LimitExceeded, LocalProtocolError, Reply, Retr, Top
 
 __all__ = ("Message", "Retrieval")
+
+# Octets of messages that may be asked for ahead: enough for a long path, and little to read where one is cancelled.
+_AHEAD = 4 << 20
+# What a message of unknown size counts as: so 64 of them are asked for ahead.
+_UNKNOWN = 1 << 16
 
 
 class Message:
@@ -180,7 +185,8 @@ class Message:
         if self._call is None:
             self._queue.check_free()
             self._call = self._queue.submit(self._command, body=True)
-        self._queue.take_over(self._call)
+        else:
+            self._queue.take_over(self._call)
         try:
             reply = await self._queue.next_event(self._call, whole=True)
         except BaseException:
@@ -213,8 +219,9 @@ class Message:
 class Retrieval:
     """The messages of `Client.retrieve`, in the order of their numbers' coming; an async iterator of `Message`.
 
-    Commands are kept in flight up to the connection's window. A refused message is yielded like any other, with
-    its `error` set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
+    Commands are kept in flight up to the connection's window, for 4 MiB of messages and at least one beside that which
+    is being read; one of unknown size counts as 64 KiB. A refused message is yielded like any other, with its `error`
+    set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
     `aclose`, and a cancel give up all that is not read: commands not yet written are taken back.
     """
 
@@ -222,10 +229,17 @@ class Retrieval:
     _closed = True
 
     def __init__(
-        self, queue: CommandQueue, numbers: Iterable[int] | AsyncIterable[int], lines: int | None
+        self,
+        queue: CommandQueue,
+        numbers: Iterable[int] | AsyncIterable[int],
+        lines: int | None,
+        sizes: Mapping[int, int] | None,
     ) -> None:
         self._queue = queue
         self._lines = lines
+        # The size of a message tells nothing of how long its head is.
+        self._sizes = sizes if sizes is not None and lines is None else {}
+        self._ahead = 0
         self._numbers: Iterator[int] | None = None
         self._feed: AsyncIterator[int] | None = None
         self._next_number: asyncio.Task[int | None] | None = None
@@ -261,6 +275,7 @@ class Retrieval:
             if not self._in_flight:
                 raise StopAsyncIteration
             self._current = self._in_flight.popleft()
+            self._ahead -= self._sizes.get(self._current.number, _UNKNOWN)
             if not self._current._is_here():
                 await self._current._open()
         except BaseException:
@@ -321,16 +336,22 @@ class Retrieval:
 
     def _top_up(self) -> None:
         window = self._queue.core.window
-        # By half windows: one write, and one packet, carries many commands.
-        if len(self._in_flight) > window // 2:
-            return
+        # By halves: one write, and one packet, carries many commands.
+        if len(self._in_flight) <= window // 2 and self._ahead <= _AHEAD // 2:
+            self._send(self._next_numbers(window - len(self._in_flight)))
+
+    def _next_numbers(self, room: int) -> Iterator[int]:
         assert self._numbers is not None
-        self._send(islice(self._numbers, window - len(self._in_flight)))
+        for number in islice(self._numbers, room):
+            yield number
+            self._ahead += self._sizes.get(number, _UNKNOWN)
+            if self._ahead >= _AHEAD:
+                break
 
     async def _top_up_from_feed(self) -> None:
         """Send what numbers are to be had; wait for one only when there is nothing else to do."""
         assert self._feed is not None
-        while len(self._in_flight) < self._queue.core.window:
+        while len(self._in_flight) < self._queue.core.window and self._ahead < _AHEAD:
             if self._next_number is None:
                 self._next_number = asyncio.ensure_future(_step(self._feed))
                 # Give a feed that need not wait the chance to answer at once.
@@ -344,6 +365,7 @@ class Retrieval:
                 return
             self._next_number = None
             self._send((number,))
+            self._ahead += self._sizes.get(number, _UNKNOWN)
 
 
 async def _step(feed: AsyncIterator[int]) -> int | None:

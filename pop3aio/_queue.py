@@ -71,20 +71,18 @@ class CommandQueue:
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, stream.abort)
         self._tail = b""
+        # Whether the core may have something to tell: it has none before octets come.
+        self._fed = False
 
     @property
     def failure(self) -> POP3Error | None:
         """Why the connection is unusable, a new exception each time; None while it is usable."""
-        if self._failure is None:
-            return None
-        failure = copy.copy(self._failure)
-        failure.__cause__ = self._failure.__cause__
-        return failure
+        return None if self._failure is None else _again(self._failure)
 
     def check_usable(self) -> None:
         """Raise what is wrong with the connection, if something is."""
-        if (failure := self.failure) is not None:
-            raise failure
+        if self._failure is not None:
+            raise _again(self._failure)
 
     def fail(self, error: POP3Error) -> None:
         """Drop the connection; everyone in line, and everyone who comes later, gets this error."""
@@ -125,24 +123,29 @@ class CommandQueue:
         `body` says that the running task is going to take the answer piece by piece. Raises LocalProtocolError
         when the command is not allowed now, and what is wrong with the connection when it is unusable.
         """
-        return next(self.submit_all((command,), body=body))
+        self._prepare()
+        return self._enqueue(command, asyncio.current_task(self._loop) if body else None)
 
     def submit_all(self, commands: Iterable[Command], *, body: bool = False) -> Iterator[Call]:
         """Put commands in line, each as its call is taken from the iterator; see `submit`."""
+        self._prepare()
+        reader = asyncio.current_task(self._loop) if body else None
+        for command in commands:
+            yield self._enqueue(command, reader)
+
+    def _prepare(self) -> None:
         self.check_usable()
         if self._reading is None and (not self.core.outstanding or self._first_live() is None):
             self._check_quiet()
-        reader = asyncio.current_task() if body else None
-        verbose = logger.isEnabledFor(logging.DEBUG)
-        patience = PATIENCE * self.timeout
-        for command in commands:
-            call = Call(self.core.send(command), command, patience)
-            self._calls[call.handle] = call
-            if verbose:
-                logger.debug("> %s", command.redacted())
-            if reader is not None:
-                self._readers.add(call, reader)
-            yield call
+
+    def _enqueue(self, command: Command, reader: asyncio.Task[object] | None) -> Call:
+        handle = self.core.send(command)
+        call = self._calls[handle] = Call(handle, command, PATIENCE * self.timeout)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("> %s", command.redacted())
+        if reader is not None:
+            self._readers.add(call, reader)
+        return call
 
     def take_over(self, call: Call) -> None:
         """Take note that it is the running task that takes the call's body, whoever asked for it.
@@ -243,7 +246,9 @@ class CommandQueue:
         The answer is complete with it, and `forget_reader` has to be called once it is read: what a task may do while
         it holds a message must not depend on how that came. Never waits; where None is returned, ask `ready_event`.
         """
-        if self._failure is not None or self._reading is not None or call.done or call.abandoned:
+        if not self._fed or self._failure is not None or self._reading is not None:
+            return None
+        if call.done or call.abandoned:
             return None
         if next(iter(self._calls.values())) is not call or logger.isEnabledFor(logging.DEBUG):
             return None
@@ -354,10 +359,15 @@ class CommandQueue:
         self._note(event, call)
 
     def _core_event(self) -> Event | None:
+        if not self._fed:
+            return None
         try:
             event = self.core.next_event()
         except RemoteProtocolError as error:
             self.fail(violation(error, self.masks))
+            return None
+        if event is None:
+            self._fed = False
             return None
         if isinstance(event, ConnectionClosed):
             self.fail(ConnectionLost("the server closed the connection"))
@@ -369,19 +379,17 @@ class CommandQueue:
 
         That is the answers of callers who have gone, and nothing else.
         """
-        while self._failure is None:
-            try:
-                data = self.stream.poll()
-            except OSError as error:
-                self.fail(broken(error))
-                break
-            if data is None:
-                break
-            self._feed(data)
-            if not data:
-                break
-        while self._failure is None and (event := self._core_event()) is not None:
-            self._drop(event)
+        try:
+            while (data := self.stream.poll()) is not None:
+                self._feed(data)
+                if not data:
+                    break
+        except OSError as error:
+            self.fail(broken(error))
+        while self._fed and self._failure is None:
+            event = self._core_event()
+            if event is not None:
+                self._drop(event)
         self.check_usable()
 
     async def _wait_for_turn(self, call: Call) -> None:
@@ -425,7 +433,7 @@ class CommandQueue:
             if due is not None:
                 # The server is not to blame if the loop was held up for longer.
                 due.patience -= min(self._loop.time(), deadline) - since
-            if self._first_live() is not call:
+            if self._waiting and self._first_live() is not call:
                 self._pass_turn()
         if self._deadline.expired:
             if slow:
@@ -441,8 +449,16 @@ class CommandQueue:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
+        self._fed = True
         if data:
             self._tail = data[-4:]
             self.core.receive_data(data)
         else:
             self.core.receive_eof()
+
+
+def _again(error: POP3Error) -> POP3Error:
+    """Return a copy, for another one to raise: each gets a traceback of his own."""
+    copied = copy.copy(error)
+    copied.__cause__ = error.__cause__
+    return copied

@@ -246,7 +246,7 @@ class _Run:
         tell = None if self._progress is None else self._tell
         # What is deleted at the end of this session need not be known in the next.
         must_stay_same = not self._deletes_at_once
-        async with self._client.retrieve(by_number) as messages:
+        async with self._client.retrieve(by_number, sizes=self._sizes) as messages:
             async for message in messages:
                 item = by_number[message.number]
                 if message.error is not None:

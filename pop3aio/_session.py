@@ -105,7 +105,7 @@ class Session:
         server_hostname: str | None = None,
         timeout: float = 60.0,
         connect_timeout: float = 30.0,
-        window: int = 64,
+        window: int = 256,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         bare_lf: bool = False,
     ) -> Self:

@@ -97,7 +97,7 @@ class ChunkReader(asyncio.StreamReader):
 
     async def read(self, n: int = -1) -> bytes:
         """Return the next chunk as it came, at most `n` octets of it if `n` is above 0; b"" at the end."""
-        if not self._chunks:
+        while not self._chunks:
             if self._error is not None:
                 raise self._error
             if self._ended:
@@ -109,7 +109,6 @@ class ChunkReader(asyncio.StreamReader):
                 await self._reader
             finally:
                 self._reader = None
-            return await self.read(n)
         chunk = self._chunks.popleft()
         if 0 < n < len(chunk):
             self._chunks.appendleft(chunk[n:])

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ("BodyDecoder",)
+__all__ = ("BodyDecoder", "decode_whole")
 
-_search_stuffed = re.compile(rb"\r\n\.").search
+_STUFFED = re.compile(rb"\r\n\.")
+_search_stuffed, _find_stuffed = _STUFFED.search, _STUFFED.finditer
 
 # A body without a single dot (base64) never leaves memchr; text with a dot in every sentence leaves it after this
 # many that do not begin a line.
 _MEMCHR_TRIES = 4
+
+# More stuffed lines than this in a short response are done faster by the decoder.
+_FEW = 16
 
 _CR, _LF, _DOT = b"\r\n."
 
@@ -34,19 +38,14 @@ class BodyDecoder:
         self._lead = 2
         self.ended = False
 
-    def decode(self, data: bytes, position: int, bound: int | None = None) -> tuple[bytes, int]:
+    def decode(self, data: bytes, position: int) -> tuple[bytes, int]:
         """Decode `data` from `position` on.
 
         Returns the decoded octets and the position up to which `data` is used up. What is left is at most four
         octets that could be the start of the terminator, or, once `ended` is set, what follows the response.
-
-        A response that may go on behind `bound` is not decoded to its end: unless `ended` is set then, what was
-        returned is good for nothing.
         """
         start = position + self._lead
         cut = len(data) - _held_back(data, position)
-        if bound is not None and bound < cut:
-            cut = bound
         if cut < start:
             return b"", position
         # More cuts than this in one chunk are done faster by splitting all of it.
@@ -95,6 +94,26 @@ class BodyDecoder:
         if start < end:
             pieces.append(data[start:end])
         return b"".join(pieces), cut
+
+
+def decode_whole(data: bytes, position: int, bound: int) -> tuple[bytes, int] | None:
+    """Decode a short response that is all there: it starts at `position`, which is the CRLF of its status line.
+
+    Returns the decoded octets and the position behind the response, or None unless it ends in `data` before `bound`.
+    A short message is mostly header and full of dots, so memchr is not tried.
+    """
+    start = position + 2
+    pieces: list[bytes] = []
+    for match in _find_stuffed(data, position, bound):
+        hit = match.start()
+        if data.startswith(b"\r\n", hit + 3):
+            pieces.append(data[start : hit + 2])
+            return b"".join(pieces), hit + 5
+        if len(pieces) == _FEW:
+            break
+        pieces.append(data[start : hit + 2])
+        start = hit + 3
+    return None
 
 
 def _held_back(data: bytes, position: int) -> int:

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from itertools import chain
 from typing import NoReturn
 
-from pop3core._body import BodyDecoder
+from pop3core._body import BodyDecoder, decode_whole
 from pop3core._buffer import ReceiveBuffer
 from pop3core._commands import Apop, Auth, Command, Pass, Quit, Retr, Stls, Top, User, Utf8
 from pop3core._errors import (
@@ -47,6 +47,7 @@ _MESSAGES = frozenset({Retr, Top})
 # Octets of a message that is worth looking for as a whole. One that is longer costs little beside its octets.
 _SHORT = 32768
 
+_SENDING = frozenset({State.AUTHORIZATION, State.TRANSACTION})
 _OVER = frozenset({State.UPDATE, State.CLOSED})
 
 
@@ -188,21 +189,23 @@ class Connection:
             return b""
         if self._exchange.response:
             return self._exchange.take_response()
-        if not self._queued or self._state not in (State.AUTHORIZATION, State.TRANSACTION):
+        if not self._queued or self._state not in _SENDING:
             return b""
         lines = []
-        while self._queued and len(self._outstanding) < self._window:
-            if self._outstanding and self._outstanding[-1][1].barrier:
-                break
+        outstanding = self._outstanding
+        while self._queued and len(outstanding) < self._window:
             handle, command = next(iter(self._queued.items()))
-            if self._outstanding and type(command) is Quit:
-                break
             line = command.encode()
-            if self._outstanding and self._unanswered + len(line) > self.limits.unanswered:
+            octets = len(line)
+            if outstanding and (
+                outstanding[-1][1].barrier
+                or type(command) is Quit
+                or self._unanswered + octets > self.limits.unanswered
+            ):
                 break
             del self._queued[handle]
-            self._outstanding.append((handle, command, len(line)))
-            self._unanswered += len(line)
+            outstanding.append((handle, command, octets))
+            self._unanswered += octets
             lines.append(line)
         return b"".join(lines)
 
@@ -280,10 +283,12 @@ class Connection:
         end = data.find(b"\n", start, start + self.limits.status_line) - 1
         if end < 0 or data.find(b"\r", start) != end or not data.startswith(b"+OK", start):
             return None
-        body = BodyDecoder()
-        message, position = body.decode(data, end, end + _SHORT)
+        whole = decode_whole(data, end, end + _SHORT)
+        if whole is None:
+            return None
+        message, position = whole
         limit = self.limits.message
-        if not body.ended or (limit is not None and len(message) > limit):
+        if limit is not None and len(message) > limit:
             return None
         buffer.consume_to(position)
         self._outstanding.popleft()

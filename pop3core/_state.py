@@ -57,6 +57,9 @@ class State(Enum):
     ERROR = "ERROR"
     """Over, since the server broke the protocol; nothing is sent any more, QUIT least of all."""
 
+    # Enum's own is a Python function, called for every look-up in a table.
+    __hash__ = object.__hash__
+
 
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})
 _TRANSACTION = frozenset({State.TRANSACTION})

@@ -45,7 +45,7 @@ class Target:
 
     ca_file: str | None = None
     recorder: Recorder | None = None
-    window: int = 64
+    window: int = 256
 
     def __repr__(self) -> str:
         return f"Target({str(self.url)!r})"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
 import pop3aio
 from pop3aio.testing import Server, Session
-from tests.adapter.script import Peer, session
+from tests.adapter.script import Peer, Play, session
 
 MESSAGES = [b"Subject: %d\r\n\r\nbody of %d\r\n" % (number, number) for number in range(1, 41)]
 
@@ -61,23 +61,59 @@ async def test_nothing_to_fetch(client: pop3aio.Client) -> None:
     await client.noop()
 
 
-async def test_the_window_is_used_and_kept() -> None:
-    outstanding: list[int] = []
+def counting(outstanding: list[int], count: int = 60) -> Play:
+    """Answer `count` commands, each after taking all that the client sends unanswered; note how many those are."""
 
     async def play(peer: Peer) -> None:
         received = 0
-        for answered in range(60):
-            # Nothing is answered before the client has sent all that it will send unanswered.
+        for answered in range(count):
             while received - answered < 1 or len(peer.reader._buffer):  # type: ignore[attr-defined]
                 await peer.line()
                 received += 1
             outstanding.append(received - answered)
             peer.send(b"+OK\r\n%d\r\n.\r\n" % (answered + 1))
 
-    async with session(play, window=6) as (client, _):
+    return play
+
+
+async def test_the_window_is_used_and_kept() -> None:
+    outstanding: list[int] = []
+    async with session(counting(outstanding), window=6) as (client, _):
         async for message in client.retrieve(range(1, 61)):
             assert await message == b"%d\r\n" % message.number
         assert max(outstanding) == 6
+
+
+async def feed(numbers: Iterable[int]) -> AsyncIterator[int]:
+    for number in numbers:
+        yield number
+
+
+@pytest.mark.parametrize("fed", [False, True])
+@pytest.mark.parametrize(
+    ("size", "lines", "ahead"),
+    [(None, None, 64), (4096, None, 256), (1 << 20, None, 4), (5 << 20, None, 1), (5 << 20, 0, 64), (0, None, 256)],
+)
+async def test_how_many_are_asked_for_ahead(size: int | None, lines: int | None, ahead: int, fed: bool) -> None:
+    outstanding: list[int] = []
+    numbers = range(1, 601)
+    sizes = None if size is None else dict.fromkeys(numbers, size)
+    async with session(counting(outstanding, 600), timeout=20) as (client, _):
+        wanted = feed(numbers) if fed else numbers
+        async for message in client.retrieve(wanted, lines=lines, sizes=sizes):
+            assert await message == b"%d\r\n" % message.number
+    # Beside these, the one that is being read.
+    assert ahead <= max(outstanding) <= ahead + 1
+
+
+async def test_sizes_that_are_not_all_known() -> None:
+    outstanding: list[int] = []
+    async with session(counting(outstanding, 300)) as (client, _):
+        async for message in client.retrieve(range(1, 301), sizes=dict.fromkeys(range(33, 400), 1 << 20)):
+            await message
+    # Half of the octets for those of unknown size, at the start.
+    assert outstanding[0] == 32 + 2
+    assert max(outstanding[40:]) <= 4 + 1
 
 
 async def test_a_server_that_cannot_pipeline() -> None:

@@ -37,7 +37,7 @@ async def test_all_there_is_to_see(cli: Cli, tmp_path: Path) -> None:
         "capabilities  after the login:\n",
         "mail          2 messages, 962 octets\n",
         "unique-ids    yes\n",
-        "pipelining    yes; it was tried, and up to 64 commands may be in flight\n",
+        "pipelining    yes; it was tried, and up to 256 commands may be in flight\n",
     ):
         assert words in text.out
     facts = result.json

@@ -123,7 +123,7 @@ async def test_fifty_megabytes_over_tls(dovecot: Dovecot, tmp_path: Path) -> Non
 async def test_every_command(dovecot: Dovecot, tls: str) -> None:
     async with connect(dovecot, tls) as client:
         await client.login("user", "password", allow_insecure=tls == "none")
-        assert client.window == 64
+        assert client.window == 256
         stat = await client.stat()
         scans, uids = await client.list(), await client.uidl()
         assert stat.count == len(scans) == len(uids) == len(sample_messages())
