@@ -8,6 +8,7 @@ lie, so nothing is ever allocated or cut by them.
 from __future__ import annotations
 
 import gc
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -40,8 +41,9 @@ MAX_OCTETS = 2**63 - 1
 MAX_UID = 1024
 
 # Possessive, so that a listing of a million lines costs neither backtracking nor stack.
-_PLAIN_LIST = re.compile(rb"(?:[1-9][0-9]{0,8}+ [0-9]{1,18}+\r\n)*+")
+_PLAIN_LIST = re.compile(rb"(?:[1-9][0-9]{0,8}+ (?:[1-9][0-9]{0,17}+|0)\r\n)*+")
 _PLAIN_UIDL = re.compile(rb"(?:[1-9][0-9]{0,8}+ [!-~]{1,70}+\r\n)*+")
+_COMMAS = bytes.maketrans(b" \n", b",,")
 
 _SIZE_LINE = re.compile(rb"[ \t]*([0-9]{1,10})[ \t]+([0-9]{1,19})(?:[ \t][^\r\n]*)?")
 _UID_LINE = re.compile(rb"[ \t]*([0-9]{1,10})(?:[ \t]+(.*))?", re.DOTALL)
@@ -226,7 +228,8 @@ def parse_list(data: bytes) -> list[Scan]:
     """
     if _PLAIN_LIST.fullmatch(data):
         with _collector_paused():
-            values = list(map(int, data.split()))
+            # What reads numbers fastest in the standard library; these have no leading zeros.
+            values = json.loads(b"[%b]" % data.translate(_COMMAS, b"\r")[:-1])
             numbers = values[::2]
             entries = list(map(tuple.__new__, repeat(Scan), zip(numbers, values[1::2], strict=True)))
     else:

@@ -54,6 +54,9 @@ class Counter:
             return lambda at, after: one(at) and after(at + 1)
         if operator is names.SUBPATTERN:
             return self.sequence(argument[3])
+        if operator is names.BRANCH:
+            branches = [self.sequence(branch) for branch in argument[1]]
+            return lambda at, after: any(branch(at, after) for branch in branches)
         if operator is names.ASSERT_NOT:
             direction, inner = argument
             assert direction == -1
