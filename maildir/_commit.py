@@ -171,8 +171,6 @@ class Committer:
         if self._sync_files:
             # Never a second time: after an error Linux takes the pages for clean, and success would be a lie.
             os.fsync(draft.fd)
-        found = os.fstat(draft.fd)
-        draft.identity = (found.st_dev, found.st_ino)
         # Even a failed close gives the descriptor up; closing it again could hit another file.
         fd, draft.fd = draft.fd, -1
         os.close(fd)
@@ -202,7 +200,7 @@ class Committer:
             self._retry(self._rename_or_link, draft, subdirectory)
         except OSError:
             # Over NFS the answer to a call that was carried out can get lost, and its repetition fails.
-            if self._tree.identity(subdirectory, draft.name) != draft.identity:
+            if not self._tree.has_moved(draft.base, subdirectory, draft.name):
                 raise
 
     def _rename_or_link(self, draft: Draft, subdirectory: str) -> None:

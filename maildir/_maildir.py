@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Iterator
-from contextlib import aclosing, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast, get_args
@@ -230,11 +229,14 @@ class Maildir:
                 stream.add(headers)
             if isinstance(source, AsyncIterable):
                 chunks = aiter(source)
-                # A generator that is left half-way would otherwise be closed whenever the collector finds it.
-                async with aclosing(chunks) if isinstance(chunks, AsyncGenerator) else nullcontext():
+                try:
                     async for chunk in chunks:
                         if stream.add(chunk):
                             await stream.spill()
+                finally:
+                    # One that is left half-way would otherwise be closed whenever the collector finds it.
+                    if isinstance(chunks, AsyncGenerator):
+                        await chunks.aclose()
             else:
                 for chunk in _chunks(source):
                     if stream.add(chunk):

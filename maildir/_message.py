@@ -61,7 +61,6 @@ class Draft:
         "error",
         "fd",
         "flags",
-        "identity",
         "key",
         "linked",
         "name",
@@ -86,9 +85,8 @@ class Draft:
         self.dropped = False
         self.error: Exception | None = None
         self.delivered: Delivered | None = None
-        # The file: descriptor, name in tmp/ (and, until the sizes are known, of the message), device and inode.
+        # The file: descriptor, name in tmp/ (and, until the sizes are known, of the message).
         self.fd = -1
         self.base = ""
-        self.identity = (0, 0)
         self.name = ""
         self.linked = False

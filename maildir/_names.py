@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 import time
+from collections import deque
 
 __all__ = ("SEPARATOR", "Names", "check_date", "check_flags", "check_key", "key_of", "new_key", "suffix")
 
@@ -24,6 +25,12 @@ _FLAGS = frozenset("DFPRST")
 
 # Deliveries of this process, whatever the Maildir: `next` on it is atomic.
 _deliveries = itertools.count(1)
+
+# Random keys in store, which a forked process must not use as well.
+_KEYS = 32
+_keys: deque[str] = deque()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keys.clear)
 
 
 class Names:
@@ -61,7 +68,13 @@ def _escape(hostname: str) -> str:
 
 def new_key() -> str:
     """Return 16 random hexadecimal digits."""
-    return os.urandom(8).hex()
+    while True:
+        try:
+            return _keys.popleft()
+        except IndexError:
+            # Many at once: to ask the system takes longer than to write the file.
+            digits = os.urandom(8 * _KEYS).hex()
+            _keys.extend(digits[start : start + 16] for start in range(0, len(digits), 16))
 
 
 def key_of(name: str) -> str | None:

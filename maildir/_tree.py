@@ -105,7 +105,16 @@ class Tree:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._prefixes[subdirectory] + name, dir_fd=self._handles.get(subdirectory))
 
-    def identity(self, subdirectory: str, name: str) -> tuple[int, int] | None:
+    def has_moved(self, name: str, subdirectory: str, target: str) -> bool:
+        """Return whether what was ``tmp/name`` is ``subdirectory/target`` now, linked or renamed.
+
+        Names are unique: what stands there while ``tmp/name`` is gone can be nothing else.
+        """
+        there = self._identity(subdirectory, target)
+        here = self._identity("tmp", name)
+        return there is not None and here in (there, None)
+
+    def _identity(self, subdirectory: str, name: str) -> tuple[int, int] | None:
         """Return device and inode of ``subdirectory/name``, None if it cannot be seen."""
         try:
             found = os.stat(

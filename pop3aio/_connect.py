@@ -165,13 +165,13 @@ def connect(
     """Connect to a POP3 server; await the result for a `Client`, or use it in ``async with``.
 
     `tls` is ``"implicit"`` (port 995), ``"starttls"`` (port 110, and STLS or nothing) or ``"none"``; there is no "TLS
-    if available". Certificate and name are verified, by `ssl_context` if given; `server_hostname` is the name to
-    verify if it is not `host`. `timeout` is how many seconds the server may take for a status line or for the next
-    piece of a message; all of a message may take five times as many, and more at ``limits.min_rate`` or above.
-    `connect_timeout` is for TCP and again for the TLS handshake. `window` is how many commands may be in flight at most
-    where the server announces PIPELINING (see `Retrieval` for what else bounds them). `bare_lf` accepts LF for a line end. `sock` is a connected socket to use,
-    `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate, or of its public key,
-    in hex: no other is accepted, and that one only if it is valid besides.
+    if available". Certificate and name are verified, by `ssl_context` if given; `server_hostname` is the name to verify
+    if it is not `host`. `timeout` is how many seconds the server may take for a status line or for the next piece of a
+    message; all of a message may take five times as many, and more at ``limits.min_rate`` or above. `connect_timeout`
+    is for TCP and again for the TLS handshake. `window` is how many commands may be in flight at most where the server
+    announces PIPELINING (see `Retrieval` for what else bounds them). `bare_lf` accepts LF for a line end. `sock` is a
+    connected socket to use, `local_addr` an address to connect from. `pin` is the SHA-256 of the server's certificate,
+    or of its public key, in hex: no other is accepted, and that one only if it is valid besides.
 
     Raises ConnectionLost when there is no connection, TlsError when TLS fails, TlsRequired when STLS is not to be
     had, CommandError when the server greets by ``-ERR``, RemoteProtocolError when it does not speak POP3, and

@@ -167,8 +167,8 @@ def _remote() -> _Parser:
         metavar="N",
         type=_number(1, "commands"),
         default=256,
-        help="how many commands may be in flight at most where the server announces PIPELINING; 1 for one that mixes up their "
-        "answers (default: %(default)s)",
+        help="how many commands may be in flight at most where the server announces PIPELINING; 1 for one that mixes "
+        "up their answers (default: %(default)s)",
     )
     parser.add_argument(
         "--record",

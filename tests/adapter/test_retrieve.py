@@ -92,9 +92,18 @@ async def feed(numbers: Iterable[int]) -> AsyncIterator[int]:
 @pytest.mark.parametrize("fed", [False, True])
 @pytest.mark.parametrize(
     ("size", "lines", "ahead"),
-    [(None, None, 64), (4096, None, 256), (1 << 20, None, 4), (5 << 20, None, 1), (5 << 20, 0, 64), (0, None, 256)],
+    [
+        (None, None, 64),
+        (4096, None, 256),
+        (1 << 20, None, 4),
+        (5 << 20, None, 1),
+        (5 << 20, 0, 64),
+        (0, None, 256),
+    ],
 )
-async def test_how_many_are_asked_for_ahead(size: int | None, lines: int | None, ahead: int, fed: bool) -> None:
+async def test_how_many_are_asked_for_ahead(
+    size: int | None, lines: int | None, ahead: int, fed: bool
+) -> None:
     outstanding: list[int] = []
     numbers = range(1, 601)
     sizes = None if size is None else dict.fromkeys(numbers, size)
@@ -295,4 +304,4 @@ async def test_a_number_that_is_none(client: pop3aio.Client) -> None:
 
 def test_arguments_that_are_no_numbers() -> None:
     with pytest.raises(TypeError):
-        pop3aio.Retrieval(None, 5, None)  # type: ignore[arg-type]
+        pop3aio.Retrieval(None, 5, None, None)  # type: ignore[arg-type]

@@ -26,7 +26,6 @@ CALLS = (
     "link",
     "unlink",
     "utime",
-    "fstat",
     "posix_fadvise",
     "mkdir",
 )

@@ -96,6 +96,22 @@ def test_names_are_unique_between_processes() -> None:
     assert len(set(names)) == len(names) == 16000
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_forked_process_makes_keys_of_its_own() -> None:
+    program = (
+        "import os\n"
+        "from maildir._names import new_key\n"
+        "new_key()\n"  # more are in store now
+        "child = os.fork()\n"
+        "print(*(new_key() for _ in range(100)), flush=True)\n"
+        "child and os.waitpid(child, 0)"
+    )
+    root = Path(maildir.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root, check=True)
+    keys = done.stdout.split()
+    assert len(set(keys)) == len(keys) == 200
+
+
 def test_suffix() -> None:
     assert suffix(52, 58) == ",S=52,W=58"
 
