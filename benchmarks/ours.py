@@ -21,6 +21,7 @@ from pop3aio import Client, SQLiteJournal, connect, fetch, identities
 __all__ = (
     "again",
     "deliver",
+    "keep",
     "listing",
     "mailboxes",
     "one_by_one",
@@ -154,6 +155,22 @@ def uidl(job: Job) -> Work:
 def store(job: Job) -> Work:
     """`fetch` into a Maildir, with a journal beside it."""
     run, _ = again(job)
+    return run, lambda _: stored(job)
+
+
+def keep(job: Job) -> Work:
+    """Every message from `retrieve()` into a Maildir, without a journal, as the peers do it."""
+
+    async def session(client: Client) -> int:
+        async with Maildir(Path(job.folder, "mail"), durability=cast("Any", job.durability)) as box:
+            delivered = []
+            async for message in client.retrieve(range(1, job.count + 1)):
+                # For each, as what comes of it may not be lost.
+                delivered.append(await box.submit(await message))  # noqa: PERF401
+            await asyncio.gather(*delivered)
+        return 0
+
+    run, _ = _session(job, session)
     return run, lambda _: stored(job)
 
 

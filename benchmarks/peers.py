@@ -1,9 +1,11 @@
-"""The peers in the standard library, and the floors: what it costs to receive the same octets and drop them."""
+"""The peers in the standard library, and the floors: what it costs to receive the same octets and drop them, or to make
+the same files."""
 
 from __future__ import annotations
 
 import asyncio
 import mailbox
+import os
 import poplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from benchmarks.maildirs import stored
 
 __all__ = (
     "buffered_protocol",
+    "files",
     "mailbox_deliver",
     "poplib_listing",
     "poplib_mailboxes",
@@ -114,6 +117,36 @@ def mailbox_deliver(job: Job) -> Work:
         box = mailbox.Maildir(Path(job.folder, "mail"))
         for _ in range(job.count):
             box.add(message)
+
+    return run, lambda _: stored(job)
+
+
+def files(job: Job) -> Work:
+    """The floor of delivery: the system calls for the same files, made from memory in groups of 128."""
+    message = bytes(job.stored)
+    synced = job.durability == "full"
+
+    def run() -> None:
+        tmp, new = (os.open(Path(job.folder, "mail", name), os.O_RDONLY) for name in ("tmp", "new"))
+        for start in range(0, job.count, 128):
+            group = []
+            for number in range(start, min(start + 128, job.count)):
+                name = f"1700000000.M{number:06d}P1Q{number}R0123456789abcdef.host"
+                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=tmp)
+                os.write(descriptor, message)
+                if synced:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                group.append((name, descriptor))
+            for _, descriptor in group:
+                if synced:
+                    os.fsync(descriptor)
+                os.close(descriptor)
+            for name, _ in group:
+                os.rename(name, name, src_dir_fd=tmp, dst_dir_fd=new)
+            if synced:
+                os.fsync(new)
+        os.close(tmp)
+        os.close(new)
 
     return run, lambda _: stored(job)
 

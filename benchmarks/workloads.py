@@ -70,6 +70,7 @@ _CURL = Row("curl", "curl", "programs:curl")
 _CURL_STORE = Row("curl into files", "curl", "programs:curl_store")
 _MPOP = Row("mpop into a Maildir", "mpop", "programs:mpop")
 _FETCHMAIL = Row("fetchmail into BSMTP", "fetchmail", "programs:fetchmail", runs=2)
+_FLOOR_FILES = Row("floor: the files alone", "python", "peers:files")
 _FLOORS = (
     Row("floor: StreamReader.read", "python", "peers:stream_reader"),
     Row("floor: BufferedProtocol", "python", "peers:buffered_protocol"),
@@ -120,13 +121,25 @@ def _all(quick: bool) -> list[Workload]:
             "w1m",
             f"{small.count} messages of 4 KiB into a Maildir in memory, durability none",
             small,
-            (*_both("fetch", "store"), _POPLIB_STORE, _MPOP, _CURL_STORE),
+            (
+                *_both("fetch", "store"),
+                *_both("retrieve() and maildir", "keep"),
+                _POPLIB_STORE,
+                _MPOP,
+                _CURL_STORE,
+                _FLOOR_FILES,
+            ),
         ),
         Workload(
             "w1f",
             f"{small.count} messages of 4 KiB into a Maildir on a disk, durability full",
             small,
-            (*_both("fetch", "store", durability="full"), _slow(_POPLIB_STORE, 3), _slow(_MPOP, 3)),
+            (
+                *_both("fetch", "store", durability="full"),
+                _slow(_POPLIB_STORE, 3),
+                _slow(_MPOP, 3),
+                replace(_FLOOR_FILES, options={"durability": "full"}),
+            ),
             place="disk",
         ),
         Workload(
