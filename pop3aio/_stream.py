@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, SupportsIndex, TypeAlias, cast
 from weakref import WeakKeyDictionary, WeakSet
@@ -362,7 +362,7 @@ async def _reach(
 
     This is not left to asyncio, whose race loses the winner's socket when it is cancelled at the wrong moment.
     """
-    addresses = _in_turns(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    addresses = _in_turns(await _resolve(loop, host, port))
     attempts: list[asyncio.Task[socket.socket]] = []
     winner: socket.socket | None = None
     try:
@@ -383,6 +383,14 @@ async def _reach(
             if attempt.result() is not winner:
                 attempt.result().close()
     return winner
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str | None, port: int | None) -> Sequence[_Address]:
+    """Return the addresses of a host; one that is an address by itself does not need the resolver's thread."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 async def _attempt(

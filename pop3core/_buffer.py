@@ -30,6 +30,9 @@ class ReceiveBuffer:
     def __len__(self) -> int:
         return len(self.data) - self.position + sum(map(len, self._chunks)) + self._waiting_cr
 
+    def __bool__(self) -> bool:
+        return self.position < len(self.data) or bool(self._chunks) or self._waiting_cr
+
     def append(self, chunk: bytes) -> None:
         """Add octets that have come."""
         if self._bare_lf:

@@ -385,7 +385,7 @@ class Connection:
             if self._eof:
                 self._fail("the connection was closed before the TLS handshake", TruncatedResponse)
             return None
-        if len(self._buffer):
+        if self._buffer:
             line = self._buffer.line()
             rest = line or self._buffer.data[self._buffer.position :]
             self._fail(UnsolicitedResponse(f"the server sent what nobody asked for: {excerpt(rest)}", rest))
@@ -435,7 +435,7 @@ class Connection:
         return any(type(command) is kind for command in chain(outstanding, self._queued.values()))
 
     def _check_injection(self) -> None:
-        if len(self._buffer):
+        if self._buffer:
             self._fail(
                 "octets came in clear between the +OK to STLS and the TLS handshake; someone may be tampering "
                 "with the connection",
