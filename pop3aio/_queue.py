@@ -440,7 +440,8 @@ class CommandQueue:
                 assert due is not None
                 why = too_slow(due.command, self.core.limits.min_rate)
             else:
-                why = overdue(None if call is None else call.command, self._tail, self.core.outstanding)
+                begun = self._tail if self.core.answering else b""
+                why = overdue(None if call is None else call.command, begun, self.core.outstanding)
             self.fail(ResponseTimeout(why))
         elif self._failure is None:
             if due is not None:

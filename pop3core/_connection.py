@@ -127,6 +127,11 @@ class Connection:
         return len(self._outstanding)
 
     @property
+    def answering(self) -> bool:
+        """Whether part of an answer has come, and the rest has not."""
+        return self._body is not None or bool(self._buffer)
+
+    @property
     def queued(self) -> int:
         """How many commands wait to be written."""
         return len(self._queued)

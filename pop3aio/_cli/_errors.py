@@ -23,7 +23,7 @@ from pop3core import POP3Error, RemoteProtocolError
 
 from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 
-__all__ = ("WITHOUT_UIDS", "ExitStatus", "Failed", "describe", "one_line")
+__all__ = ("WITHOUT_UIDS", "ExitStatus", "Failed", "cannot_pipeline", "describe", "one_line")
 
 WITHOUT_UIDS = (
     "without unique-ids fetch knows messages by their content, and retrieves all of them in every run"
@@ -92,6 +92,13 @@ def describe(error: BaseException, resume: str | None = None) -> str:
     return one_line("; ".join(part for part in parts if part).replace("?;", "?"))
 
 
+def cannot_pipeline(error: POP3Error) -> bool:
+    """Return whether `error` looks as if the server loses or mixes up the answers to commands that come together."""
+    if isinstance(error, ResponseTimeout):
+        return "use window=1" in str(error)
+    return "RETR" in str(error) and "neither +OK nor -ERR" in str(error)
+
+
 def _of_system(error: OSError) -> str:
     if isinstance(error, MaildirError):
         return str(error)
@@ -124,8 +131,6 @@ def _hint(error: POP3Error, text: str) -> str:
     if isinstance(error, RemoteProtocolError):
         if "--bare-lf" in text:
             return ""
-        if "RETR" in text and "neither +OK nor -ERR" in text:
-            return "if the server mixes up the answers to several commands at once, say --window 1"
         return "run with -v to see what the server said"
     return ""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maildir import Maildir
 from pop3aio._client import Client
+from pop3aio._errors import ResponseTimeout
 from pop3aio._journal import SQLiteJournal
 from pop3aio._report import After, Delete, FetchReport, Keep, Policy
 from pop3aio._retrieval import fetch
+from pop3core import RemoteProtocolError
 
 from ._arguments import JOURNAL
-from ._errors import ExitStatus, one_line
+from ._errors import ExitStatus, cannot_pipeline, one_line
 from ._loop import run_to_end
 from ._output import Output, count, size
 from ._progress import show_progress
@@ -92,9 +94,25 @@ def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
 
 
 async def _fetch(target: Target, job: Job, output: Output) -> int:
-    async with target.logged_in(output) as client:
-        report = await job.run(client, output)
+    try:
+        report = await _session(target, job, output)
+    except (RemoteProtocolError, ResponseTimeout) as error:
+        if target.window == 1 or not cannot_pipeline(error):
+            raise
+        output.warn(f"{error}; fetching the rest one by one, as with --window 1")
+        fetched, octets = output.facts["fetched"], output.facts["octets"]
+        report = await _session(replace(target, window=1), job, output)
+        # What came in the first session is new, and no earlier run's.
+        report.known -= fetched
+        report.fetched += fetched
+        report.octets += octets
+        output.facts |= _facts(report)
     return tell(report, job, output)
+
+
+async def _session(target: Target, job: Job, output: Output) -> FetchReport:
+    async with target.logged_in(output) as client:
+        return await job.run(client, output)
 
 
 def tell(report: FetchReport, job: Job, output: Output) -> int:

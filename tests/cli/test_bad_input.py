@@ -301,7 +301,7 @@ async def test_a_server_that_talks_nonsense(cli: Cli, tmp_path: Path) -> None:
 
     box = tmp_path / "Mail"
     async with Server(MESSAGES, on_command=at("RETR", "3", answer)) as server:
-        result = await cli("fetch", *url(server), box)
+        result = await cli("fetch", *url(server), box, "--window", "1")
         assert result.status == 1
         assert "\x1b" not in result.error
         assert contents(box) == MESSAGES[:2]

@@ -1,27 +1,72 @@
-"""`--window`: for servers that announce PIPELINING and mix up the answers, as WildDuck did (its pull request 950)."""
+"""Servers that announce PIPELINING and cannot do it, as WildDuck before its pull request 950: `fetch` notices."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pop3aio.testing import Server, Session
+import pytest
+
+from pop3aio.testing import CommandHook, Server, Session
 
 from .support import Cli, contents, mails, url
 
+_ONE_BY_ONE = "fetching the rest one by one, as with --window 1"
+
+
+def more_has_come(session: Session, keyword: str) -> bool:
+    return keyword == "RETR" and session._wire.has_received(b"RETR")
+
 
 async def mix_up(session: Session, keyword: str, argument: str) -> bool:
-    """Forget the status line when there is another command already."""
-    mixed = keyword == "RETR" and session._wire.has_received(b"RETR")
+    """Forget the status line when there is another command already; the first three answers are good."""
+    mixed = more_has_come(session, keyword) and int(argument) > 3
     if mixed:
         session.write(b"Subject: no status line\r\n\r\n.\r\n")
     return mixed
 
 
-async def test_one_command_at_a_time(cli: Cli, tmp_path: Path) -> None:
-    async with Server(mails(5), on_command=mix_up) as server:
-        result = await cli("fetch", *url(server), tmp_path / "box")
-        assert result.status == 1
-        assert "say --window 1" in result.err
+async def lose(session: Session, keyword: str, argument: str) -> None:
+    """Forget what has come behind a RETR; the first three commands are answered."""
+    if keyword == "RETR" and int(argument) > 2:
+        session._wire.forget_received()
+
+
+async def talk_nonsense(session: Session, keyword: str, argument: str) -> bool:
+    if keyword == "RETR":
+        session.write(b"nonsense\r\n")
+    return keyword == "RETR"
+
+
+@pytest.mark.parametrize("unable", [mix_up, lose])
+@pytest.mark.parametrize("policy", [(), ("--delete",)])
+async def test_one_command_at_a_time(
+    cli: Cli, tmp_path: Path, unable: CommandHook, policy: tuple[str, ...]
+) -> None:
+    async with Server(mails(8), on_command=unable) as server:
+        result = await cli("fetch", *url(server), tmp_path / "box", "--timeout", "1", "--json", *policy)
+        left = server.mailbox
+    assert result.status == 0
+    assert result.error.endswith(_ONE_BY_ONE)
+    assert contents(tmp_path / "box") == mails(8)
+    facts = result.json
+    assert (facts["fetched"], facts["known"], facts["octets"]) == (8, 0, sum(map(len, mails(8))))
+    assert facts["deleted"] == (8 if policy else 0)
+    assert len(left) == (0 if policy else 8)
+
+
+async def test_who_asks_for_one_at_a_time_gets_it(cli: Cli, tmp_path: Path) -> None:
+    async with Server(mails(8), on_command=mix_up) as server:
         result = await cli("fetch", *url(server), tmp_path / "box", "--window", "1")
     assert result.status == 0
-    assert contents(tmp_path / "box") == mails(5)
+    assert not result.err
+    assert contents(tmp_path / "box") == mails(8)
+
+
+@pytest.mark.parametrize("window", [(), ("--window", "1")])
+async def test_where_that_does_not_help(cli: Cli, tmp_path: Path, window: tuple[str, ...]) -> None:
+    async with Server(mails(2), on_command=talk_nonsense) as server:
+        result = await cli("fetch", *url(server), tmp_path / "box", *window)
+    assert result.status == 1
+    assert result.err.count(_ONE_BY_ONE) == (0 if window else 1)
+    assert "nonsense" in result.err.splitlines()[-1]
+    assert contents(tmp_path / "box") == []

@@ -19,6 +19,7 @@ from pop3core import (
     Quit,
     RemoteProtocolError,
     Reply,
+    Retr,
     State,
     Stls,
     User,
@@ -129,6 +130,14 @@ def test_every_transition(state: State, command: Command, ok: bool) -> None:
         say(connection, b".\r\n")
         assert connection.state is after
     assert connection.outstanding == 0
+
+
+def test_whether_an_answer_has_begun() -> None:
+    answer = b"+OK\r\n..\r\n.\r\n"
+    for come in range(len(answer) + 1):
+        connection = fresh()
+        ask(connection, Retr(1), answer[:come])
+        assert connection.answering is (0 < come < len(answer))
 
 
 @pytest.mark.parametrize("greeting", [b"+OK\r\n", b"-ERR\r\n"])
