@@ -167,7 +167,8 @@ def keep(job: Job) -> Work:
             async for message in client.retrieve(range(1, job.count + 1)):
                 # For each, as what comes of it may not be lost.
                 delivered.append(await box.submit(await message))  # noqa: PERF401
-            await asyncio.gather(*delivered)
+            for ticket in delivered:
+                await ticket
         return 0
 
     run, _ = _session(job, session)

@@ -73,7 +73,8 @@ class Message:
         Cancelling gives the message up.
         """
         if not self._replied:
-            await self._open()
+            # Until all is read this task does nothing else: it cannot come to wait for itself.
+            await self._open(body=False)
         if self._whole is not None:
             self._check_length(len(self._whole))
             return self._take_whole()
@@ -123,7 +124,8 @@ class Message:
         assert self._call is not None
         data, self._whole = self._whole, None
         self._ended = True
-        self._queue.forget_reader(self._call)
+        if self._call.reader is not None:
+            self._queue.forget_reader(self._call)
         return data
 
     def _to_read(self) -> Call | None:
@@ -178,13 +180,13 @@ class Message:
         if self._call is not None:
             self._queue.release(self._call)
 
-    async def _open(self) -> None:
-        """Ask for the message if that has not been done, and take the status line."""
+    async def _open(self, *, body: bool = True) -> None:
+        """Ask for the message if that has not been done, and take the status line; see `CommandQueue.submit`."""
         if self._given_up:
             raise LocalProtocolError(f"message {self.number} was given up; fetch it again")
         if self._call is None:
             self._queue.check_free()
-            self._call = self._queue.submit(self._command, body=True)
+            self._call = self._queue.submit(self._command, body=body)
         else:
             self._queue.take_over(self._call)
         try:

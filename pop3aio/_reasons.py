@@ -43,8 +43,8 @@ def too_slow(command: Command, min_rate: int) -> str:
 def overdue(command: Command | None, tail: bytes, outstanding: int) -> str:
     """Say what was waited for in vain, and what may be wrong.
 
-    `command` is None for the greeting; `tail` is the last that came of the answer, if it has begun; `outstanding` is how
-    many commands were in flight.
+    `command` is None for the greeting; `tail` is the last that came of the answer, if any; `outstanding` is how many
+    commands were in flight.
     """
     what = f"the answer to {command.redacted()}" if command is not None else "the greeting"
     text = f"the server did not send {what} in time; the connection was closed"

@@ -103,8 +103,9 @@ def test_a_forked_process_makes_keys_of_its_own() -> None:
         "from maildir._names import new_key\n"
         "new_key()\n"  # more are in store now
         "child = os.fork()\n"
-        "print(*(new_key() for _ in range(100)), flush=True)\n"
-        "child and os.waitpid(child, 0)"
+        "keys = [new_key() for _ in range(100)]\n"
+        "child and os.waitpid(child, 0)\n"  # one after the other: what both print at once is mixed
+        "print(*keys)"
     )
     root = Path(maildir.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root, check=True)
