@@ -101,7 +101,8 @@ async def _fetch(target: Target, job: Job, output: Output) -> int:
             raise
         output.warn(f"{error}; fetching the rest one by one, as with --window 1")
         fetched, octets = output.facts["fetched"], output.facts["octets"]
-        report = await _session(replace(target, window=1), job, output)
+        limit = None if job.limit is None else job.limit - fetched
+        report = await _session(replace(target, window=1), replace(job, limit=limit), output)
         # What came in the first session is new, and no earlier run's.
         report.known -= fetched
         report.fetched += fetched

@@ -54,6 +54,14 @@ async def test_one_command_at_a_time(
     assert len(left) == (0 if policy else 8)
 
 
+async def test_no_more_than_was_asked_for(cli: Cli, tmp_path: Path) -> None:
+    async with Server(mails(8), on_command=mix_up) as server:
+        result = await cli("fetch", *url(server), tmp_path / "box", "--limit", "6", "--json")
+    assert result.error.endswith(_ONE_BY_ONE)
+    assert contents(tmp_path / "box") == mails(6)
+    assert (result.json["fetched"], result.json["left"]) == (6, 2)
+
+
 async def test_who_asks_for_one_at_a_time_gets_it(cli: Cli, tmp_path: Path) -> None:
     async with Server(mails(8), on_command=mix_up) as server:
         result = await cli("fetch", *url(server), tmp_path / "box", "--window", "1")
