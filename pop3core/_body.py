@@ -52,7 +52,8 @@ class BodyDecoder:
         dense = 16 + (cut - start) // 4096
         tries = _MEMCHR_TRIES
         scan = position
-        pieces: list[bytes] = []
+        pieces: list[bytes | memoryview] = []
+        view = memoryview(data)
         while True:
             hit = -1
             while tries:
@@ -75,7 +76,7 @@ class BodyDecoder:
                 self.ended = True
                 cut, end = hit + 5, hit + 2
                 break
-            pieces.append(data[start : hit + 2])
+            pieces.append(view[start : hit + 2])
             start = scan = hit + 3
             if len(pieces) > dense:
                 end = data.find(b"\r\n.\r\n", scan)
@@ -92,7 +93,7 @@ class BodyDecoder:
         if not pieces:
             return data[start:end], cut
         if start < end:
-            pieces.append(data[start:end])
+            pieces.append(view[start:end])
         return b"".join(pieces), cut
 
 

@@ -113,15 +113,16 @@ async def listing(server: RealServer, found: Findings) -> str:
 
 
 async def pipelining(server: RealServer, found: Findings) -> str:
-    """What comes with 64 commands in flight, offered or not, is what comes one by one."""
+    """What comes with all commands in flight at once, offered or not, is what comes one by one."""
     answers = []
     async with session(server, "many") as client:
         offered = (await client.capa(refresh=True)).pipelining
         # mailutils changes the messages when it is asked for unique-ids.
         numbers = [number for number, _ in await client.uidl()]
-        for window in (1, 64):
+        sizes = {number: octets for number, octets in await client.list()}
+        for window in (1, 256):
             client.window = window
-            async with client.retrieve(numbers) as retrieval:
+            async with client.retrieve(numbers, sizes=sizes) as retrieval:
                 bodies = [await message async for message in retrieval]
             singles = await asyncio.gather(*(client.uidl(number) for number in numbers))
             answers.append((bodies, singles))
