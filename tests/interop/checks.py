@@ -119,7 +119,7 @@ async def pipelining(server: RealServer, found: Findings) -> str:
         offered = (await client.capa(refresh=True)).pipelining
         # mailutils changes the messages when it is asked for unique-ids.
         numbers = [number for number, _ in await client.uidl()]
-        sizes = {number: octets for number, octets in await client.list()}
+        sizes = dict(await client.list())
         for window in (1, 256):
             client.window = window
             async with client.retrieve(numbers, sizes=sizes) as retrieval:
