@@ -26,11 +26,9 @@ _FLAGS = frozenset("DFPRST")
 # Deliveries of this process, whatever the Maildir: `next` on it is atomic.
 _deliveries = itertools.count(1)
 
-# Random keys in store, which a forked process must not use as well.
+# Random keys in store, by process: one that was forked must not use its parent's.
 _KEYS = 32
-_keys: deque[str] = deque()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keys.clear)
+_store: dict[int, deque[str]] = {}
 
 
 class Names:
@@ -68,13 +66,14 @@ def _escape(hostname: str) -> str:
 
 def new_key() -> str:
     """Return 16 random hexadecimal digits."""
+    keys = _store.setdefault(os.getpid(), deque())
     while True:
         try:
-            return _keys.popleft()
+            return keys.popleft()
         except IndexError:
             # Many at once: to ask the system takes longer than to write the file.
             digits = os.urandom(8 * _KEYS).hex()
-            _keys.extend(digits[start : start + 16] for start in range(0, len(digits), 16))
+            keys.extend(digits[start : start + 16] for start in range(0, len(digits), 16))
 
 
 def key_of(name: str) -> str | None:
