@@ -7,7 +7,7 @@ import inspect
 from dataclasses import fields
 from itertools import pairwise
 
-from pop3aio._policy import POLICY
+from pop3aio._login._order import POLICY
 from pop3aio.testing import PROFILES, Quirks
 from pop3core import ALLOWED, TRANSITIONS, Limits, State
 

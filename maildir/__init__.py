@@ -1,9 +1,9 @@
 """Durable delivery into a Maildir, for asyncio: a message is in the box, whole and on the disk, or it is not there."""
 
-from ._errors import MaildirError, NotAMaildir, QuotaError
-from ._maildir import Maildir, Source
-from ._message import Delivered, Octets
-from ._stream import Writer
+from maildir._draft import Delivered, Octets
+from maildir._errors import MaildirError, NotAMaildir, QuotaError
+from maildir._maildir import Maildir, Source
+from maildir._writer import Writer
 
 __all__ = (
     "Delivered",

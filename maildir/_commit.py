@@ -9,11 +9,11 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
-from ._errors import explain
-from ._message import Delivered, Draft, Step
-from ._names import SEPARATOR, Names, key_of, suffix
-from ._newlines import pieces
-from ._tree import Tree, write_all
+from maildir._draft import Delivered, Draft, Step
+from maildir._errors import explain
+from maildir._names import SEPARATOR, Names, key_of, suffix
+from maildir._newlines import pieces
+from maildir._tree import Tree, write_all
 
 __all__ = ("Committer", "Durability", "Publish")
 

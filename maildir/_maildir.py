@@ -10,14 +10,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast, get_args
 
-from ._commit import Committer, Durability, Publish
-from ._keys import KnownKeys
-from ._message import Delivered, Draft, Octets, Step
-from ._names import Names, check_date, check_flags, check_key, new_key
-from ._newlines import PIECE, Newline, Newlines
-from ._stream import Stream, Writer
-from ._tree import Tree
-from ._writer import GroupWriter, Ticket
+from maildir._commit import Committer, Durability, Publish
+from maildir._draft import Delivered, Draft, Octets, Step
+from maildir._group import GroupWriter, Ticket
+from maildir._keys import KnownKeys
+from maildir._names import Names, check_date, check_flags, check_key, new_key
+from maildir._newlines import PIECE, Newline, Newlines
+from maildir._spool import Spool
+from maildir._tree import Tree
+from maildir._writer import Writer
 
 __all__ = ("Maildir", "Source")
 
@@ -223,7 +224,7 @@ class Maildir:
         if isinstance(source, bytes):
             charge = await writer.admit(len(headers) + len(source))
             return writer.put(draft, Step.COMMIT, [headers, source] if headers else [source], charge)
-        stream = Stream(writer, draft)
+        stream = Spool(writer, draft)
         try:
             if headers:
                 stream.add(headers)

@@ -8,7 +8,7 @@ import os
 import stat
 import time
 
-from ._errors import NotAMaildir
+from maildir._errors import NotAMaildir
 
 __all__ = ("Tree", "write_all")
 

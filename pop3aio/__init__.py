@@ -19,20 +19,14 @@ from pop3aio._errors import (
     TlsError,
     TlsRequired,
 )
-from pop3aio._journal import Identity, Journal, JournalError, SQLiteJournal, identities
-from pop3aio._message import Message, Retrieval
-from pop3aio._report import (
-    After,
-    Delete,
-    Failure,
-    FetchReport,
-    Keep,
-    MessageStore,
-    Policy,
-    Progress,
-    Resolved,
-)
-from pop3aio._retrieval import fetch
+from pop3aio._fetch._deletion import After, Delete, Keep, Policy
+from pop3aio._fetch._fetch import fetch
+from pop3aio._fetch._journal import Identity, Journal, JournalError, identities
+from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
+from pop3aio._fetch._sqlite_journal import SQLiteJournal
+from pop3aio._fetch._store import MessageStore
+from pop3aio._session._message import Message
+from pop3aio._session._retrieval import Retrieval
 from pop3aio._version import __version__
 from pop3core import (
     Capabilities,

@@ -6,9 +6,10 @@ import logging
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Literal, TypeAlias, TypeVar, overload
 
-from pop3aio._authorization import Authorization
 from pop3aio._errors import CommandError, command_error, printable
-from pop3aio._message import Message, Retrieval
+from pop3aio._login._authorization import Authorization
+from pop3aio._session._message import Message
+from pop3aio._session._retrieval import Retrieval
 from pop3core import (
     Dele,
     List,
@@ -29,7 +30,7 @@ from pop3core import (
 from pop3core import DropListing as Stat
 from pop3core import Stat as StatCommand
 
-__all__ = ("Client",)
+__all__ = ("Client", "Message", "Retrieval")
 
 logger = logging.getLogger("pop3aio")
 

@@ -11,9 +11,10 @@ from typing import Literal
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, ConnectionLost, TlsRequired
-from pop3aio._host import to_ascii
-from pop3aio._session import checked_window
-from pop3aio._stream import Stream, open_stream, reason
+from pop3aio._session._session import checked_window
+from pop3aio._wire._host import to_ascii
+from pop3aio._wire._reach import reason
+from pop3aio._wire._stream import Stream, open_stream
 from pop3core import Limits
 
 __all__ = ("Connect", "connect", "parse_pin")

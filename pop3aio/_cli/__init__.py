@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._errors import ExitStatus, Failed
-from ._main import main
+from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._main import main
 
 __all__ = ("ExitStatus", "Failed", "main")

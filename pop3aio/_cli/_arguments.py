@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
+from pop3aio._cli._passwords import WAYS
 from pop3aio._connect import parse_pin
 from pop3aio._version import __version__
-
-from ._errors import ExitStatus, Failed
-from ._mechanisms import MECHANISMS, known_mechanism
-from ._passwords import WAYS
 
 __all__ = ("JOURNAL", "parse_arguments")
 

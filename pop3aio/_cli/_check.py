@@ -12,16 +12,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from pop3aio._cli._errors import WITHOUT_UIDS, ExitStatus, Failed
+from pop3aio._cli._loop import run_to_end
+from pop3aio._cli._offers import show_offers
+from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._session import Target, find_target
 from pop3aio._client import Client
-from pop3aio._der import public_key
 from pop3aio._errors import CommandError
+from pop3aio._wire._certificate import public_key
 from pop3core import Capabilities, POP3Error
-
-from ._errors import WITHOUT_UIDS, ExitStatus, Failed
-from ._loop import run_to_end
-from ._offers import show_offers
-from ._output import Output, count, size
-from ._session import Target, find_target
 
 __all__ = ("run_check",)
 

@@ -6,15 +6,14 @@ import argparse
 import os
 import secrets
 
+from pop3aio._cli._fetch import Job, tell
+from pop3aio._cli._headers import parse_headers
+from pop3aio._cli._logins import ByPassword
+from pop3aio._cli._loop import run_to_end
+from pop3aio._cli._output import Output, count
+from pop3aio._cli._session import Target
+from pop3aio._cli._url import ServerUrl
 from pop3aio.testing import Mailbox, Server, sample_messages
-
-from ._fetch import Job, tell
-from ._headers import parse_headers
-from ._logins import ByPassword
-from ._loop import run_to_end
-from ._output import Output, count
-from ._session import Target
-from ._url import ServerUrl
 
 __all__ = ("run_demo",)
 

@@ -6,6 +6,7 @@ import enum
 import ssl
 
 from maildir import MaildirError
+from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from pop3aio._errors import (
     AuthenticationError,
     CommandError,
@@ -18,10 +19,8 @@ from pop3aio._errors import (
     TlsError,
     printable,
 )
-from pop3aio._journal import JournalError
+from pop3aio._fetch._journal import JournalError
 from pop3core import POP3Error, RemoteProtocolError
-
-from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 
 __all__ = ("WITHOUT_UIDS", "ExitStatus", "Failed", "cannot_pipeline", "describe", "one_line")
 

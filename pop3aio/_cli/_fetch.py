@@ -7,19 +7,19 @@ import os
 from dataclasses import dataclass, replace
 
 from maildir import Maildir
+from pop3aio._cli._arguments import JOURNAL
+from pop3aio._cli._errors import ExitStatus, cannot_pipeline, one_line
+from pop3aio._cli._loop import run_to_end
+from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._progress import show_progress
+from pop3aio._cli._session import Target, find_target
 from pop3aio._client import Client
 from pop3aio._errors import ResponseTimeout
-from pop3aio._journal import SQLiteJournal
-from pop3aio._report import After, Delete, FetchReport, Keep, Policy
-from pop3aio._retrieval import fetch
+from pop3aio._fetch._deletion import After, Delete, Keep, Policy
+from pop3aio._fetch._fetch import fetch
+from pop3aio._fetch._report import FetchReport
+from pop3aio._fetch._sqlite_journal import SQLiteJournal
 from pop3core import RemoteProtocolError
-
-from ._arguments import JOURNAL
-from ._errors import ExitStatus, cannot_pipeline, one_line
-from ._loop import run_to_end
-from ._output import Output, count, size
-from ._progress import show_progress
-from ._session import Target, find_target
 
 __all__ = ("Job", "run_fetch")
 

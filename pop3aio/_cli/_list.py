@@ -10,15 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from pop3aio._cli._errors import WITHOUT_UIDS, ExitStatus, one_line
+from pop3aio._cli._headers import Headers, parse_headers
+from pop3aio._cli._loop import run_to_end
+from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._session import Target, find_target
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
-from pop3aio._message import Message
-
-from ._errors import WITHOUT_UIDS, ExitStatus, one_line
-from ._headers import Headers, parse_headers
-from ._loop import run_to_end
-from ._output import Output, count, size
-from ._session import Target, find_target
+from pop3aio._session._message import Message
 
 __all__ = ("run_list",)
 

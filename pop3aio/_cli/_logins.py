@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pop3aio._cli._tokens import TokenCommand
 from pop3aio._client import Client
 from pop3core import sasl
-
-from ._tokens import TokenCommand
 
 __all__ = ("ByCertificate", "ByPassword", "ByToken", "Login")
 

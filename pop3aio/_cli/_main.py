@@ -6,10 +6,10 @@ import argparse
 import traceback
 from collections.abc import Callable, Sequence
 
-from ._arguments import parse_arguments
-from ._errors import ExitStatus, Failed, describe
-from ._loop import Terminated
-from ._output import Output, abandon_stdout
+from pop3aio._cli._arguments import parse_arguments
+from pop3aio._cli._errors import ExitStatus, Failed, describe
+from pop3aio._cli._loop import Terminated
+from pop3aio._cli._output import Output, abandon_stdout
 
 __all__ = ("main",)
 
@@ -62,13 +62,13 @@ def _with(text: str, advice: str | None) -> str:
 def _command(name: str) -> Callable[[argparse.Namespace, Output], int]:
     """Return what carries the command out; only that one's modules are loaded."""
     if name == "fetch":
-        from ._fetch import run_fetch as run
+        from pop3aio._cli._fetch import run_fetch as run
     elif name == "list":
-        from ._list import run_list as run
+        from pop3aio._cli._list import run_list as run
     elif name == "check":
-        from ._check import run_check as run
+        from pop3aio._cli._check import run_check as run
     elif name == "demo":
-        from ._demo import run_demo as run
+        from pop3aio._cli._demo import run_demo as run
     else:
-        from ._serve import run_serve as run
+        from pop3aio._cli._serve import run_serve as run
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pop3aio._policy import POLICY
+from pop3aio._login._order import POLICY
 
 __all__ = ("EXTERNAL", "MECHANISMS", "TOKEN_MECHANISMS", "known_mechanism")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from pop3aio._cli._errors import describe
+from pop3aio._cli._logins import ByCertificate, ByPassword, ByToken
+from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
+from pop3aio._cli._output import Output
+from pop3aio._cli._session import Target
 from pop3aio._client import Client
-from pop3aio._policy import password_ways, token_ways
+from pop3aio._login._order import password_ways, token_ways
 from pop3core import POP3Error
-
-from ._errors import describe
-from ._logins import ByCertificate, ByPassword, ByToken
-from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
-from ._output import Output
-from ._session import Target
 
 __all__ = ("show_offers",)
 

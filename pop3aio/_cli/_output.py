@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ._errors import ExitStatus, one_line
+from pop3aio._cli._errors import ExitStatus, one_line
 
 __all__ = ("Output", "abandon_stdout", "count", "size")
 

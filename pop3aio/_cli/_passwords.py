@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._errors import ExitStatus, Failed, one_line
+from pop3aio._cli._errors import ExitStatus, Failed, one_line
 
 __all__ = ("WAYS", "PasswordSource", "find_password", "warn_if_readable")
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from pop3aio._report import Progress
-
-from ._output import Output, count, size
+from pop3aio._cli._output import Output, count, size
+from pop3aio._fetch._report import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

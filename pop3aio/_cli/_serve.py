@@ -12,13 +12,12 @@ import secrets
 import socket
 from collections.abc import Iterator
 
+from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._loop import run_to_end
+from pop3aio._cli._output import Output, count
+from pop3aio._cli._passwords import PasswordSource, find_password
+from pop3aio._cli._url import ServerUrl
 from pop3aio.testing import FileMessage, Mailbox, Server, Session
-
-from ._errors import ExitStatus, Failed
-from ._loop import run_to_end
-from ._output import Output, count
-from ._passwords import PasswordSource, find_password
-from ._url import ServerUrl
 
 __all__ = ("run_serve",)
 

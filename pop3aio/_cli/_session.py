@@ -9,20 +9,19 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pop3aio._cli._errors import ExitStatus, Failed, describe
+from pop3aio._cli._logins import ByCertificate, ByPassword, ByToken, Login
+from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
+from pop3aio._cli._output import Output
+from pop3aio._cli._passwords import WAYS, PasswordSource, find_password
+from pop3aio._cli._tls import lenient_contexts, make_ssl_context
+from pop3aio._cli._tokens import TokenCommand
+from pop3aio._cli._url import ServerUrl, Tls, parse_url
 from pop3aio._client import Client
 from pop3aio._connect import Connect, connect
 from pop3aio._errors import ConnectionLost, ResponseTimeout, TlsError, TlsRequired
+from pop3aio._record._recorder import Recorder
 from pop3core import POP3Error
-
-from ._errors import ExitStatus, Failed, describe
-from ._logins import ByCertificate, ByPassword, ByToken, Login
-from ._mechanisms import EXTERNAL, TOKEN_MECHANISMS
-from ._output import Output
-from ._passwords import WAYS, PasswordSource, find_password
-from ._record import Recorder
-from ._tls import lenient_contexts, make_ssl_context
-from ._tokens import TokenCommand
-from ._url import ServerUrl, Tls, parse_url
 
 __all__ = ("Target", "find_target")
 

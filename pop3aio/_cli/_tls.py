@@ -6,10 +6,9 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 
-from pop3aio._stream import default_ssl_context
-
-from ._errors import ExitStatus, Failed
-from ._passwords import warn_if_readable
+from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._passwords import warn_if_readable
+from pop3aio._wire._tls import default_ssl_context
 
 __all__ = ("lenient_contexts", "make_ssl_context")
 

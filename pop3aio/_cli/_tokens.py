@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._errors import ExitStatus, Failed
+from pop3aio._cli._errors import ExitStatus, Failed
 
 __all__ = ("TokenCommand",)
 

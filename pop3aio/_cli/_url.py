@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from ._errors import ExitStatus, Failed, one_line
-from ._mechanisms import MECHANISMS, known_mechanism
+from pop3aio._cli._errors import ExitStatus, Failed, one_line
+from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
 
 __all__ = ("ServerUrl", "Tls", "parse_url")
 

@@ -1,16 +1,16 @@
 """A POP3 server for tests: mail to put into it, servers to be like, faults to show, certificates for its TLS."""
 
-from ._certificates import Certificates, make_certificates
-from ._chaos import ChaosProxy, Injected, Side, WireFault, WireFaultKind
-from ._faults import Answer, CommandFault, Cut, Refuse
-from ._mailbox import Mailbox
-from ._messages import FileMessage, GeneratedMessage, Message, MessageLike
-from ._profiles import PROFILES
-from ._quirks import Quirks
-from ._replay import ReplayMismatch, replay
-from ._samples import awkward_messages, sample_messages
-from ._server import Account, Server
-from ._session import CommandHook, Session
+from pop3aio.testing._certificates import Certificates, make_certificates
+from pop3aio.testing._chaos import ChaosProxy, Injected, Side, WireFault, WireFaultKind
+from pop3aio.testing._faults import Answer, CommandFault, Cut, Refuse
+from pop3aio.testing._mailbox import Mailbox
+from pop3aio.testing._messages import FileMessage, GeneratedMessage, Message, MessageLike
+from pop3aio.testing._profiles import PROFILES
+from pop3aio.testing._quirks import Quirks
+from pop3aio.testing._replay import ReplayMismatch, replay
+from pop3aio.testing._samples import awkward_messages, sample_messages
+from pop3aio.testing._server import Account, Server
+from pop3aio.testing._session import CommandHook, Session
 
 __all__ = (
     "PROFILES",

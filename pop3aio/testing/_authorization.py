@@ -6,8 +6,8 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 
-from ._dialogue import AUTH_LIMIT, Dialogue, Refusal
-from ._sasl import MECHANISMS, apop, check
+from pop3aio.testing._dialogue import AUTH_LIMIT, Dialogue, Refusal
+from pop3aio.testing._sasl import MECHANISMS, apop, check
 
 __all__ = ("Authorization",)
 

@@ -13,8 +13,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
 from typing import Literal, NoReturn, Self, TypeAlias, get_args
 
-from ._server import Server
-from ._wire import stop_listening
+from pop3aio.testing._server import Server
+from pop3aio.testing._wire import stop_listening
 
 __all__ = ("ChaosProxy", "Injected", "Side", "WireFault", "WireFaultKind")
 

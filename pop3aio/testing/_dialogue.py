@@ -7,12 +7,12 @@ import ssl
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from ._messages import MessageLike
-from ._wire import Wire
+from pop3aio.testing._messages import MessageLike
+from pop3aio.testing._wire import Wire
 
 if TYPE_CHECKING:
-    from ._mailbox import Mailbox
-    from ._server import Server
+    from pop3aio.testing._mailbox import Mailbox
+    from pop3aio.testing._server import Server
 
 __all__ = ("AUTH_LIMIT", "Dialogue", "Refusal")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ._dialogue import Dialogue
+    from pop3aio.testing._dialogue import Dialogue
 
 __all__ = ("Answer", "CommandFault", "Cut", "Refuse")
 

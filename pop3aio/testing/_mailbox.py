@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator
 
-from ._messages import MessageLike
+from pop3aio.testing._messages import MessageLike
 
 __all__ = ("Mailbox",)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ._quirks import Quirks, header_digest, kilobytes, lf_octets, stored_octets
+from pop3aio.testing._quirks import Quirks, header_digest, kilobytes, lf_octets, stored_octets
 
 __all__ = ("PROFILES", "find_quirks")
 

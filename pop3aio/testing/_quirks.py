@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ._messages import CRLF, MessageLike, chunks_of, octets, to_lf
+from pop3aio.testing._messages import CRLF, MessageLike, chunks_of, octets, to_lf
 
 __all__ = (
     "Quirks",

@@ -12,13 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from pop3aio._recording import HIDDEN, Event, Mark, Received, Sent, read_events
+from pop3aio._record._format import HIDDEN, Event, Mark, Received, Sent, read_events
+from pop3aio.testing._certificates import Certificates, make_certificates
+from pop3aio.testing._dialogue import Refusal
+from pop3aio.testing._sasl import MECHANISMS, Exchange
+from pop3aio.testing._wire import LineTooLong, Wire
 from pop3core import POP3Error
-
-from ._certificates import Certificates, make_certificates
-from ._dialogue import Refusal
-from ._sasl import MECHANISMS, Exchange
-from ._wire import LineTooLong, Wire
 
 __all__ = ("ReplayMismatch", "replay")
 

@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
-from ._dialogue import Refusal
+from pop3aio.testing._dialogue import Refusal
 
 __all__ = ("MECHANISMS", "Exchange", "apop", "check")
 

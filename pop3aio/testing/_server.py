@@ -11,17 +11,16 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 import pop3aio
-
-from ._certificates import Certificates, make_certificates
-from ._faults import CommandFault
-from ._mailbox import Mailbox
-from ._messages import MessageLike
-from ._profiles import find_quirks
-from ._quirks import Quirks
-from ._sasl import MECHANISMS
-from ._session import CommandHook, Session
-from ._thread import ServerThread
-from ._wire import Wire, stop_listening
+from pop3aio.testing._certificates import Certificates, make_certificates
+from pop3aio.testing._faults import CommandFault
+from pop3aio.testing._mailbox import Mailbox
+from pop3aio.testing._messages import MessageLike
+from pop3aio.testing._profiles import find_quirks
+from pop3aio.testing._quirks import Quirks
+from pop3aio.testing._sasl import MECHANISMS
+from pop3aio.testing._session import CommandHook, Session
+from pop3aio.testing._thread import ServerThread
+from pop3aio.testing._wire import Wire, stop_listening
 
 __all__ = ("Account", "Server")
 

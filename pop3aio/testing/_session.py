@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from ._authorization import Authorization
-from ._dialogue import AUTH_LIMIT, Dialogue, Refusal
-from ._transaction import Transaction
-from ._wire import Cut, LineTooLong
+from pop3aio.testing._authorization import Authorization
+from pop3aio.testing._dialogue import AUTH_LIMIT, Dialogue, Refusal
+from pop3aio.testing._transaction import Transaction
+from pop3aio.testing._wire import Cut, LineTooLong
 
 __all__ = ("CommandHook", "Session")
 

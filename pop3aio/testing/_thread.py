@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._server import Server
+    from pop3aio.testing._server import Server
 
 __all__ = ("ServerThread",)
 

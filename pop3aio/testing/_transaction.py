@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ._dialogue import Dialogue, Refusal
-from ._messages import CRLF, MessageLike, chunks_of, stuff, terminate, to_lf, top
-from ._quirks import cut_off, wrapped
+from pop3aio.testing._dialogue import Dialogue, Refusal
+from pop3aio.testing._messages import CRLF, MessageLike, chunks_of, stuff, terminate, to_lf, top
+from pop3aio.testing._quirks import cut_off, wrapped
 
 __all__ = ("Transaction",)
 

@@ -9,8 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from pop3aio import Client
-
-from ._server import Server
+from pop3aio.testing._server import Server
 
 __all__ = ("Pop3Client", "pop3_client", "pop3_server", "pytest_configure")
 

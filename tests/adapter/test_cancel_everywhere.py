@@ -15,8 +15,8 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates, Mailbox, Server
-from tests.adapter.cancelling import Through, When, cancelled_at
-from tests.adapter.leaks import Leaks
+from tests.kit.cancelling import Through, When, cancelled_at
+from tests.kit.leaks import Leaks
 
 MESSAGES = [b"Subject: %d\r\n\r\nbody of %d\r\n" % (n, n) + b"z" * 20000 + b"\r\n" for n in range(1, 9)]
 

@@ -20,8 +20,8 @@ import pytest
 import maildir
 import pop3aio
 from pop3aio.testing import Mailbox, Server
-from tests.adapter.cancelling import Through, When, cancelled_at
-from tests.adapter.leaks import Leaks
+from tests.kit.cancelling import Through, When, cancelled_at
+from tests.kit.leaks import Leaks
 
 THREADS = ("maildir", "pop3aio-journal")
 

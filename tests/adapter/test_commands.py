@@ -9,7 +9,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Mailbox, Server
-from tests.adapter.script import Peer, session
+from tests.kit.script import Peer, session
 
 MESSAGES = [b"Subject: one\r\n\r\nfirst\r\n.dot\r\n", b"Subject: two\r\n\r\nline 1\r\nline 2\r\n"]
 
@@ -201,7 +201,7 @@ async def test_arguments_are_checked_before_anything_is_sent(client: pop3aio.Cli
 
 
 async def test_utf8_before_the_login() -> None:
-    from tests.adapter.script import Script, welcome
+    from tests.kit.script import Script, welcome
 
     async def play(peer: Peer) -> None:
         await welcome(peer, "UTF8")

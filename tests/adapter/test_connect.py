@@ -9,7 +9,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, Server
-from tests.adapter.script import Peer, Script, capa, welcome
+from tests.kit.script import Peer, Script, capa, welcome
 
 
 async def test_implicit_tls(certificates: Certificates) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, Server
-from tests.adapter.cancelling import Through, When, cancelled_at
-from tests.adapter.leaks import Leaks
+from tests.kit.cancelling import Through, When, cancelled_at
+from tests.kit.leaks import Leaks
 
 
 @pytest.mark.parametrize("when", ["early", "late"])

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import pop3aio
-from pop3aio._stream import Stream, open_stream
+from pop3aio._wire._stream import Stream, open_stream
 from pop3aio.testing import Server
-from tests.adapter.script import Peer, Script
+from tests.kit.script import Peer, Script
 
 
 @contextlib.contextmanager

@@ -10,9 +10,10 @@ import pytest
 import trustme
 
 import pop3aio
-from pop3aio._stream import ChunkReader, open_stream
+from pop3aio._wire._reader import ChunkReader
+from pop3aio._wire._stream import open_stream
 from pop3aio.testing import Certificates, Server, make_certificates
-from tests.adapter.script import Peer, Script, capa, welcome
+from tests.kit.script import Peer, Script, capa, welcome
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])

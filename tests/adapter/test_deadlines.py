@@ -11,9 +11,9 @@ import pytest
 
 import pop3aio
 from pop3aio import sasl
-from pop3aio._queue import PATIENCE
+from pop3aio._session._queue import PATIENCE
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Script, abandon, iterate, session, welcome
+from tests.kit.script import Peer, Script, abandon, iterate, session, welcome
 
 # Seconds: the drops come ten times as often, so that no time between two of them is ever too long.
 SHORT = 0.05

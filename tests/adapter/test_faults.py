@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import pop3aio
-from tests.adapter.script import Peer, Play, Script, session
+from tests.kit.script import Peer, Play, Script, session
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import pop3aio
-from pop3aio._stream import ChunkProtocol, ChunkReader
+from pop3aio._wire._reader import ChunkProtocol, ChunkReader
 from pop3aio.testing import Server
 
 MAIL = [b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n" for number in range(1, 41)]

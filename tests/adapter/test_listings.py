@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pop3aio
-from tests.adapter.script import Peer, session
+from tests.kit.script import Peer, session
 
 
 async def test_a_line_that_is_no_listing_costs_an_entry_and_a_warning(

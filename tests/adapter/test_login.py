@@ -11,7 +11,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Server
-from tests.adapter.script import Peer, Script, capa, welcome
+from tests.kit.script import Peer, Script, capa, welcome
 
 PLAIN = base64.b64encode(b"\0user\0secret")
 

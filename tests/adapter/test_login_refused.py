@@ -6,7 +6,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Server
-from tests.adapter.script import Peer, Script, welcome
+from tests.kit.script import Peer, Script, welcome
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import GeneratedMessage, Server
-from tests.adapter.script import Peer, session
+from tests.kit.script import Peer, session
 
 SMALL = b"Subject: small\r\n\r\nhello\r\n"
 BIG = b"Subject: big\r\n\r\n" + b"x" * 70 + b"\r\n" + b"y" * 700_000 + b"\r\n"

@@ -11,7 +11,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, Server
-from tests.adapter.script import Peer, Script, session
+from tests.kit.script import Peer, Script, session
 
 
 async def test_a_clean_exit_commits() -> None:

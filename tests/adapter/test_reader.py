@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pop3aio._stream import CHUNK, LEAST, TOGETHER, ChunkProtocol, ChunkReader, Stream, open_stream
-from tests.adapter.script import Peer, Script
+from pop3aio._wire._reader import CHUNK, LEAST, TOGETHER, ChunkProtocol, ChunkReader
+from pop3aio._wire._stream import Stream, open_stream
+from tests.kit.script import Peer, Script
 
 
 class Wire(asyncio.ReadTransport):
@@ -249,7 +250,7 @@ async def test_a_slow_address_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
 
         monkeypatch.setattr(loop, "sock_connect", sock_connect)
         monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-        monkeypatch.setattr("pop3aio._stream.ATTEMPT_DELAY", 0.01)
+        monkeypatch.setattr("pop3aio._wire._reach.ATTEMPT_DELAY", 0.01)
         stream = await open_stream("mail.example", server.port)
         assert stream.writer.get_extra_info("peername") == ("127.0.0.1", server.port)
         stream.abort()
@@ -277,7 +278,7 @@ async def test_the_loser_of_the_race_is_closed(monkeypatch: pytest.MonkeyPatch, 
 
         monkeypatch.setattr(loop, "sock_connect", sock_connect)
         monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-        monkeypatch.setattr("pop3aio._stream.ATTEMPT_DELAY", 0)
+        monkeypatch.setattr("pop3aio._wire._reach.ATTEMPT_DELAY", 0)
         stream = await open_stream("mail.example", server.port)
         stream.abort()
         await stream.close()

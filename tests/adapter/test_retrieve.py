@@ -9,7 +9,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Server, Session
-from tests.adapter.script import Peer, Play, session
+from tests.kit.script import Peer, Play, session
 
 MESSAGES = [b"Subject: %d\r\n\r\nbody of %d\r\n" % (number, number) for number in range(1, 41)]
 

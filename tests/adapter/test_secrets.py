@@ -13,7 +13,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Server
-from tests.adapter.script import Peer, Script, welcome
+from tests.kit.script import Peer, Script, welcome
 
 SECRET = "geheim-4711"
 SHAPES = (

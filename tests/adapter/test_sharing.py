@@ -10,7 +10,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Server
-from tests.adapter.script import Peer, session
+from tests.kit.script import Peer, session
 
 COUNT = 20
 

@@ -8,7 +8,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, Server
-from tests.adapter.script import Peer, Script, capa, welcome
+from tests.kit.script import Peer, Script, capa, welcome
 
 
 @pytest.mark.parametrize("extra", [b"+OK injected\r\n", b"+OK inj", b"\x16", b"\r\n"])

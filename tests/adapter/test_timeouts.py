@@ -8,8 +8,8 @@ import time
 import pytest
 
 import pop3aio
-from pop3aio._queue import PATIENCE
-from tests.adapter.script import Peer, session
+from pop3aio._session._queue import PATIENCE
+from tests.kit.script import Peer, session
 
 SHORT = 0.05
 

@@ -15,7 +15,7 @@ import pytest
 import maildir
 import pop3aio
 from pop3aio.testing import Certificates, ChaosProxy, Mailbox, Server
-from tests.adapter.leaks import Leaks
+from tests.kit.leaks import Leaks
 
 from .world import CORRUPTING, HARMLESS, MESSAGES, SEVERING, faults
 

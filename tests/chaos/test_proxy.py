@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from pop3aio.testing import ChaosProxy, Injected, Server, WireFault, WireFaultKind
-from tests.adapter.script import Peer, Script
+from tests.kit.script import Peer, Script
 
 OCTETS = bytes(range(256)) * 40
 

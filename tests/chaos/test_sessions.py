@@ -15,7 +15,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, ChaosProxy, Mailbox, Server, WireFaultKind
-from tests.adapter.leaks import Leaks
+from tests.kit.leaks import Leaks
 
 from .jobs import JOBS
 from .world import CORRUPTING, HARMLESS, MESSAGES, SEVERING, World, faults

@@ -19,7 +19,7 @@ from pop3aio._cli._session import Target
 from pop3aio._cli._url import ServerUrl
 from pop3aio._errors import TlsError
 from pop3aio.testing import Server, Session
-from tests.adapter.script import Peer, Script, capa
+from tests.kit.script import Peer, Script, capa
 
 from .support import PASSWORD, Cli, mails, secured, url
 

@@ -10,7 +10,7 @@ import pytest
 
 from pop3aio._cli._output import Output
 from pop3aio._cli._progress import show_progress
-from pop3aio._report import Progress
+from pop3aio._fetch._report import Progress
 from pop3aio.testing import Server, Session
 
 from .support import JOURNAL, Cli, contents, mails, url

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pop3aio._cli._record import Redactor
-from pop3aio._recording import Event, Mark, read_events
+from pop3aio._record._format import Event, Mark, read_events
+from pop3aio._record._redactor import Redactor
 from pop3aio.testing import Answer, Server, Session, replay
 
 from .support import PASSWORD, Cli, contents, mails, secured, url

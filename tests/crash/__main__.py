@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pop3aio.testing import Server
-from tests.dovecot import Dovecot
+from tests.kit.dovecot import Dovecot
 
 from .kills import Campaign
 from .victim import STEPS

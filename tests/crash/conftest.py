@@ -9,7 +9,7 @@ import pytest
 
 from pop3aio.testing import Server
 from tests.cli.conftest import cli
-from tests.dovecot import Dovecot, require_dovecot
+from tests.kit.dovecot import Dovecot, require_dovecot
 
 from .world import DovecotDrop, EmbeddedDrop, Maildrop
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from maildir import Maildir
 from maildir._commit import Committer
-from pop3aio._retrieval import _Run
+from pop3aio._fetch._fetch import _Run
 
 __all__ = ("MUTANTS", "apply")
 

@@ -12,7 +12,7 @@ import pytest
 import pop3aio
 from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
-from pop3aio._retrieval import _Run
+from pop3aio._fetch._fetch import _Run
 from pop3aio.testing import Server
 
 from .kills import Campaign

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pop3aio.testing import Mailbox, Server
-from tests.dovecot import Dovecot
+from tests.kit.dovecot import Dovecot
 
 __all__ = ("DovecotDrop", "EmbeddedDrop", "Findings", "Maildrop", "Relay", "Watch", "make_message")
 

@@ -14,7 +14,7 @@ import pytest
 import pop3aio
 from maildir import Maildir
 from pop3aio.testing import awkward_messages, sample_messages
-from tests.dovecot import Dovecot, doveadm_fetch, require_dovecot
+from tests.kit.dovecot import Dovecot, doveadm_fetch, require_dovecot
 
 COUNT = 1000
 HUGE = 50 << 20

@@ -54,7 +54,7 @@ async def test_what_follows_a_listing_that_has_not_changed_is_looked_up(tmp_path
 
 async def test_a_front_does_not_outlive_its_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1_000_000_000.0
-    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    monkeypatch.setattr("pop3aio._fetch._sqlite_journal.time.time", lambda: clock)
     async with SQLiteJournal(tmp_path / "journal") as journal:
         await journal.record("a", [ONE, TWO])
         assert await journal.compare("a", ["one", "two"]) == []
@@ -74,7 +74,7 @@ async def test_what_is_hidden_for_a_while_is_still_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1_000_000_000.0
-    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    monkeypatch.setattr("pop3aio._fetch._sqlite_journal.time.time", lambda: clock)
     async with SQLiteJournal(tmp_path / "journal") as journal:
         await journal.record("a", [ONE, TWO, THREE])
         await journal.compare("a", ["one"])
@@ -90,7 +90,7 @@ async def test_a_listing_of_one_account_leaves_the_others_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1_000_000_000.0
-    monkeypatch.setattr("pop3aio._journal.time.time", lambda: clock)
+    monkeypatch.setattr("pop3aio._fetch._sqlite_journal.time.time", lambda: clock)
     async with SQLiteJournal(tmp_path / "journal") as journal:
         await journal.record("a", [ONE])
         await journal.record("b", [ONE])

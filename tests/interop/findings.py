@@ -10,7 +10,7 @@ from time import monotonic
 
 import pop3aio
 from pop3aio import Client, CommandError
-from pop3aio._stream import Stream
+from pop3aio._wire._stream import Stream
 
 from .server import PASSWORD, RealServer, Tls
 

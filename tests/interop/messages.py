@@ -8,8 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from pop3aio import POP3Error
-from pop3aio._cli._record import Recorder
-from pop3aio._recording import Received, Sent, read_events
+from pop3aio._record._format import Received, Sent, read_events
+from pop3aio._record._recorder import Recorder
 from pop3aio.testing._messages import top, wire_chunks
 
 from .findings import MARK, Findings, session

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-from tests.dovecot import Dovecot as DovecotProcess
+from tests.kit.dovecot import Dovecot as DovecotProcess
 
 from .cell import Cell
 from .packages import NotToBeHad

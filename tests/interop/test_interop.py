@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dovecot import require_dovecot
+from tests.kit.dovecot import require_dovecot
 
 from .cell import Cell
 from .checks import CHECKS, examine

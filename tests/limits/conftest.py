@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pop3aio.testing import Certificates, make_certificates
-from tests.adapter.leaks import Leaks
+from tests.kit.leaks import Leaks
 
 
 @pytest.fixture(autouse=True)

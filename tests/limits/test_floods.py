@@ -15,9 +15,9 @@ import pytest
 
 import pop3aio
 from pop3aio import Limits
-from pop3aio._stream import CHUNK, ChunkProtocol, ChunkReader
+from pop3aio._wire._reader import CHUNK, ChunkProtocol, ChunkReader
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Script, abandon, admit, iterate, welcome
+from tests.kit.script import Peer, Script, abandon, admit, iterate, welcome
 
 Use: TypeAlias = Callable[[pop3aio.Client], Awaitable[Any]]
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 import pop3aio
-from tests.adapter.script import Peer, capa, session
+from tests.kit.script import Peer, capa, session
 
 # int() of more than 4300 digits raises ValueError, and takes seconds for a few millions where it does not.
 HUGE = [b"9" * 20, b"9" * 4000, b"4294967297" * 2, b"+1", b"-1", b"1_0", "١".encode(), b"0x10", b"1e9"]

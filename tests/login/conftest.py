@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pop3aio.testing import Certificates, make_certificates
-from tests.adapter.leaks import Leaks
+from tests.kit.leaks import Leaks
 
 # Only a net: a test that meets it has found a hang.
 LIMIT = 20.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pop3aio
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Play, Script, capa, welcome
+from tests.kit.script import Peer, Play, Script, capa, welcome
 
 __all__ = (
     "GO_ON",

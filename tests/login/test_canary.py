@@ -16,7 +16,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Script, capa, welcome
+from tests.kit.script import Peer, Script, capa, welcome
 from tests.login import doubles
 from tests.login.doubles import USER, Doorman
 

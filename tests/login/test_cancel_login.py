@@ -12,9 +12,9 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
-from tests.adapter.cancelling import Through, When, cancelled_at
-from tests.adapter.leaks import Leaks
-from tests.adapter.script import Peer, Script, capa
+from tests.kit.cancelling import Through, When, cancelled_at
+from tests.kit.leaks import Leaks
+from tests.kit.script import Peer, Script, capa
 from tests.login.doubles import PASSWORD, TOKEN, USER, Doorman
 
 Use: TypeAlias = Callable[[pop3aio.Client], Awaitable[None]]

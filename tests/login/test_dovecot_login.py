@@ -19,7 +19,7 @@ import trustme
 
 import pop3aio
 from pop3aio import sasl
-from tests.dovecot import Dovecot, require_dovecot
+from tests.kit.dovecot import Dovecot, require_dovecot
 
 USER = "user"
 PASSWORD = "two words, ünd ß"

@@ -14,7 +14,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, capa, welcome
+from tests.kit.script import Peer, capa, welcome
 from tests.login.doubles import GO_ON, PASSWORD, TOKEN, USER, Doorman, challenge, in_clear, under_tls
 
 PLAIN = b64encode(f"\0{USER}\0{PASSWORD}".encode())

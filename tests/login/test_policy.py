@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pop3aio import LocalProtocolError, MechanismUnavailable
-from pop3aio._policy import POLICY, password_ways, token_ways
+from pop3aio._login._order import POLICY, password_ways, token_ways
 from pop3core import Capabilities
 
 ALL = (

@@ -14,7 +14,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, capa, welcome
+from tests.kit.script import Peer, capa, welcome
 from tests.login.doubles import GO_ON, PASSWORD, USER, ScramServer, challenge, in_clear, scram_play, under_tls
 
 TLS12 = ssl.TLSVersion.TLSv1_2

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 import pop3aio
 from pop3aio import sasl
 from pop3aio._connect import parse_pin
-from pop3aio._der import public_key, server_end_point
-from pop3aio._host import to_ascii
-from pop3aio._stream import default_ssl_context
+from pop3aio._wire._certificate import public_key, server_end_point
+from pop3aio._wire._host import to_ascii
+from pop3aio._wire._tls import default_ssl_context
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, Play, Script, capa, welcome
+from tests.kit.script import Peer, Play, Script, capa, welcome
 from tests.login.doubles import GO_ON, PASSWORD, USER, Doorman, under_tls
 
 Key: TypeAlias = (

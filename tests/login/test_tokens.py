@@ -11,7 +11,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
-from tests.adapter.script import Peer, welcome
+from tests.kit.script import Peer, welcome
 from tests.login.doubles import GO_ON, TOKEN, USER, Doorman, challenge, under_tls
 
 ACKNOWLEDGEMENT = {"XOAUTH2": b"", "OAUTHBEARER": b"AQ=="}

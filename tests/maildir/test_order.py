@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from maildir import Delivered, Maildir, MaildirError, _writer
+from maildir import Delivered, Maildir, MaildirError, _group
 
 
 def normal(log: list[tuple[str, str]]) -> list[str]:
@@ -119,7 +119,7 @@ def test_groups_are_bounded_by_open_files(path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(resource, "getrlimit", lambda what, soft=soft: (soft, soft))
         assert Maildir(path)._writer._max_batch == batch
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert _writer._descriptors() == 512
+    assert _group._descriptors() == 512
 
 
 async def test_the_queue_is_bounded(path: Path, calls: Any, gate: Any, look: Callable[[], Any]) -> None:

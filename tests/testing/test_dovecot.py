@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import tests.dovecot
+import tests.kit.dovecot
 from pop3aio.testing import sample_messages
-from tests.dovecot import Dovecot, doveadm_fetch, require_dovecot
+from tests.kit.dovecot import Dovecot, doveadm_fetch, require_dovecot
 
 STORED = [b"Subject: a\r\n\r\nbody\t\x01\r\n", b"Subject: b\n\nbody\n", b"Subject: c\r\n\r\n\xff\0 no end"]
 
@@ -83,7 +83,7 @@ def test_a_dovecot_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
 
 
 def test_a_missing_dovecot_is_a_failure_in_ci_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tests.dovecot, "_find", lambda program: None)
+    monkeypatch.setattr(tests.kit.dovecot, "_find", lambda program: None)
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="apt-get"):
         require_dovecot()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import pop3aio
 from pop3aio import Client
-from pop3aio._cli._record import Recorder
-from pop3aio._recording import HEADER, Event, Mark, Received, Sent, read_events, write_event
+from pop3aio._record._format import HEADER, Event, Mark, Received, Sent, read_events, write_event
+from pop3aio._record._recorder import Recorder
 from pop3aio.testing import (
     Answer,
     CommandFault,

@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Literal, overload
 
-from pop3aio._call import Call, Readers
-from pop3aio._deadline import Deadline
 from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
-from pop3aio._masks import Masks
-from pop3aio._reasons import broken, overdue, too_slow, violation
-from pop3aio._stream import CHUNK, Stream
+from pop3aio._session._call import Call, Readers
+from pop3aio._session._deadline import Deadline
+from pop3aio._session._masks import Masks
+from pop3aio._session._reasons import broken, overdue, too_slow, violation
+from pop3aio._wire._reader import CHUNK
+from pop3aio._wire._stream import Stream
 from pop3core import (
     BodyChunk,
     BodyEnd,

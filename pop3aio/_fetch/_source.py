@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from pop3aio._client import Client
-from pop3aio._content import ContentHash, check_not_cut
-from pop3aio._message import Message
+from pop3aio._client import Client, Message
+from pop3aio._fetch._content import ContentHash, check_not_cut
 from pop3core import RemoteProtocolError
 
 __all__ = ("Source",)

@@ -1,19 +1,14 @@
-"""``--record``: the session as it went over the wire, without what is secret."""
+"""Takes what is secret out of a recorded session."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import ssl
 from binascii import a2b_base64, b2a_base64
 from collections import deque
-from typing import IO, Any, cast
 
-from pop3aio._recording import HEADER, HIDDEN, Event, Mark, Received, Sent, write_event
-from pop3aio._stream import Stream
+from pop3aio._record._format import HIDDEN
 
-__all__ = ("Recorder", "Redactor")
+__all__ = ("Redactor",)
 
 _PIECES = re.compile(b"[^\n]*\n|[^\n]+")
 
@@ -25,37 +20,17 @@ _BLANK = bytes(
 
 _PLAIN = frozenset((b"CAPA", b"DELE", b"LANG", b"LIST", b"NOOP", b"QUIT", b"RETR", b"RSET", b"STAT", b"STLS"))
 _PLAIN |= {b"TOP", b"UIDL", b"UTF8"}
+
 _ALWAYS_MULTILINE = frozenset((b"CAPA", b"RETR", b"TOP"))
+
 _MULTILINE_WITHOUT_ARGUMENT = frozenset((b"LIST", b"UIDL", b"LANG"))
+
 _MAIL = frozenset((b"RETR", b"TOP"))
 
 # What is shorter stands in any text by chance, so that masking it would give it away.
 _SHORTEST = 4
+
 _LONGEST_LINE = 4096
-
-
-class Recorder:
-    """Writes sessions into a file, anew each time it is made; raises OSError if it cannot.
-
-    With `mail`, the mail is written as it is, else with every letter and digit as x. `bare_lf` says how the server
-    ends its lines.
-    """
-
-    def __init__(self, path: str, *, mail: bool, bare_lf: bool = False) -> None:
-        self._path = path
-        self._mail = mail
-        self._bare_lf = bare_lf
-        with self._open("w") as file:
-            file.write(HEADER + "\n")
-
-    def _open(self, mode: str) -> IO[str]:
-        return open(
-            self._path, mode, encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)
-        )
-
-    def tap(self, stream: Stream) -> Stream:
-        """Return a stream in place of this one that writes down what goes over it."""
-        return _TappedStream(stream, Redactor(keep_mail=self._mail, bare_lf=self._bare_lf), self._open("a"))
 
 
 class Redactor:
@@ -191,80 +166,3 @@ class Redactor:
             listing = command[0] in _MULTILINE_WITHOUT_ARGUMENT and len(command) == 1
             if listing or command[0] in _ALWAYS_MULTILINE:
                 self._body = command[0]
-
-
-class _TappedStream(Stream):
-    """A stream whose octets are written down."""
-
-    def __init__(self, stream: Stream, redactor: Redactor, file: IO[str]) -> None:
-        super().__init__(stream.reader, stream.writer)
-        self._redactor = redactor
-        self._file = file
-        self._replaced.append(stream)
-        self.note(Mark.CONNECTED)
-        self._tap()
-
-    def _tap(self) -> None:
-        self.reader = cast(asyncio.StreamReader, _TappedReader(self.reader, self))
-        self.writer = cast(asyncio.StreamWriter, _TappedWriter(self.writer, self))
-
-    def note(self, *events: Event) -> None:
-        if not self._file.closed:
-            for event in (*map(Received, self._redactor.flush()), *events):
-                self._file.write(write_event(event))
-
-    def received(self, data: bytes) -> None:
-        if data:
-            if pieces := self._redactor.received(data):
-                self.note(*map(Received, pieces))
-        else:
-            self.note(Mark.END)
-
-    def sent(self, data: bytes) -> None:
-        self.note(Sent(self._redactor.sent(data)))
-
-    async def start_tls(
-        self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
-    ) -> None:
-        before = self.reader, self.writer
-        try:
-            await super().start_tls(context, server_hostname, timeout, pin)
-        finally:
-            self.note(Mark.TLS)
-        if before != (self.reader, self.writer):
-            self._tap()
-
-    async def close(self, grace: float = 1.0) -> None:
-        try:
-            await super().close(grace)
-        finally:
-            self.note()
-            self._file.close()
-
-
-class _TappedReader:
-    def __init__(self, reader: asyncio.StreamReader, stream: _TappedStream) -> None:
-        self._reader = reader
-        self._stream = stream
-
-    async def read(self, n: int = -1) -> bytes:
-        try:
-            data = await self._reader.read(n)
-        except OSError:
-            self._stream.note(Mark.RESET)
-            raise
-        self._stream.received(data)
-        return data
-
-
-class _TappedWriter:
-    def __init__(self, writer: asyncio.StreamWriter, stream: _TappedStream) -> None:
-        self._writer = writer
-        self._stream = stream
-
-    def write(self, data: bytes) -> None:
-        self._stream.sent(data)
-        self._writer.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._writer, name)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from pop3aio._errors import AuthenticationError, ConnectionLost, MechanismUnavailable, TlsRequired
-from pop3aio._login import authenticate, refuse_insecure, refused_login
-from pop3aio._policy import password_ways, token_ways
-from pop3aio._session import Session
+from pop3aio._login._exchange import authenticate, refuse_insecure, refused_login
+from pop3aio._login._order import password_ways, token_ways
+from pop3aio._session._session import Session
 from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, POP3Error, User, Utf8, sasl
 
 __all__ = ("Authorization",)
@@ -32,9 +32,9 @@ class Authorization(Session):
         """Log in by name and password, by the best way the server offers.
 
         Under TLS that is SCRAM, which proves the password without sending it, then PLAIN, then USER and PASS; the
-        policy stands as a table in ``pop3aio._policy``. `mechanism` takes the choice away: one of these, or "LOGIN",
-        "CRAM-MD5" or "APOP", which are only used when asked for. `channel_binding` lets SCRAM-*-PLUS bind to the
-        server's certificate where Python has no better binding, which is so under TLS 1.3.
+        order stands as a table in ``pop3aio._login._order``. `mechanism` takes the choice away: one of these, or
+        "LOGIN", "CRAM-MD5" or "APOP", which are only used when asked for. `channel_binding` lets SCRAM-*-PLUS bind to
+        the server's certificate where Python has no better binding, which is so under TLS 1.3.
 
         Without TLS nothing is sent and TlsRequired is raised, unless `allow_insecure` is set. Another way is tried only
         while nothing secret was used. Raises a CommandError when the login is refused: MailboxInUse, LoginDelay,

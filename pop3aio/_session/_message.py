@@ -1,26 +1,17 @@
-"""A message that is being fetched, and a run of them."""
+"""A message that is being fetched."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import suppress
-from itertools import islice
+from collections.abc import Generator
 from types import TracebackType
 from typing import Self
 
-from pop3aio._call import Call
-from pop3aio._errors import CommandError, ConcurrencyError, command_error
-from pop3aio._queue import CommandQueue
+from pop3aio._errors import CommandError, command_error
+from pop3aio._session._call import Call
+from pop3aio._session._queue import CommandQueue
 from pop3core import BodyChunk, Event, LimitExceeded, LocalProtocolError, Reply, Retr, Top
 
-__all__ = ("Message", "Retrieval")
-
-# Octets of messages that may be asked for ahead: enough for a long path, and little to read where one is cancelled.
-_AHEAD = 4 << 20
-# What a message of unknown size counts as: so 64 of them are asked for ahead.
-_UNKNOWN = 1 << 16
+__all__ = ("Message",)
 
 
 class Message:
@@ -216,159 +207,3 @@ class Message:
         elif self._refusal is None and not self._given_up:
             async for _ in self:
                 pass
-
-
-class Retrieval:
-    """The messages of `Client.retrieve`, in the order of their numbers' coming; an async iterator of `Message`.
-
-    Commands are kept in flight up to the connection's window, for 4 MiB of messages and at least one beside that which
-    is being read; one of unknown size counts as 64 KiB. A refused message is yielded like any other, with its `error`
-    set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
-    `aclose`, and a cancel give up all that is not read: commands not yet written are taken back.
-    """
-
-    # Until __init__ is through, there is nothing that __del__ could close.
-    _closed = True
-
-    def __init__(
-        self,
-        queue: CommandQueue,
-        numbers: Iterable[int] | AsyncIterable[int],
-        lines: int | None,
-        sizes: Mapping[int, int] | None,
-    ) -> None:
-        self._queue = queue
-        self._lines = lines
-        # The size of a message tells nothing of how long its head is.
-        self._sizes = sizes if sizes is not None and lines is None else {}
-        self._ahead = 0
-        self._numbers: Iterator[int] | None = None
-        self._feed: AsyncIterator[int] | None = None
-        self._next_number: asyncio.Task[int | None] | None = None
-        if isinstance(numbers, AsyncIterable):
-            self._feed = aiter(numbers)
-        else:
-            self._numbers = iter(numbers)
-        self._in_flight: deque[Message] = deque()
-        self._current: Message | None = None
-        self._busy = False
-        self._closed = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Message:
-        if self._closed:
-            raise StopAsyncIteration
-        if self._busy:
-            raise ConcurrencyError("another task is waiting for the next message of this retrieve()")
-        self._busy = True
-        try:
-            if self._current is not None:
-                if not self._current._ended:
-                    await self._current._skip()
-                self._current = None
-            else:
-                self._queue.check_free()
-            if self._feed is None:
-                self._top_up()
-            else:
-                await self._top_up_from_feed()
-            if not self._in_flight:
-                raise StopAsyncIteration
-            self._current = self._in_flight.popleft()
-            self._ahead -= self._sizes.get(self._current.number, _UNKNOWN)
-            if not self._current._is_here():
-                await self._current._open()
-        except BaseException:
-            self._close()
-            raise
-        finally:
-            self._busy = False
-        return self._current
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._close()
-
-    async def aclose(self) -> None:
-        """Give up all messages that are not read yet."""
-        self._close()
-
-    def __del__(self) -> None:
-        if self._closed:
-            return
-        # The messages in flight go with this object, each disowning its own; whoever holds the current one does not
-        # get to read it any more.
-        if self._current is not None:
-            self._current._disown()
-        if self._next_number is not None:
-            with suppress(RuntimeError):
-                self._next_number.get_loop().call_soon_threadsafe(self._next_number.cancel)
-
-    def _close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        if (
-            self._next_number is not None
-            and not self._next_number.cancel()
-            and not self._next_number.cancelled()
-        ):
-            # Whoever broke off does not want to hear how the feed ended.
-            self._next_number.exception()
-        if self._current is not None:
-            self._current._give_up()
-        # From the end, so that the commands which were not written leave the line before their turn comes.
-        for message in reversed(self._in_flight):
-            message._give_up()
-        self._in_flight.clear()
-
-    def _send(self, numbers: Iterable[int]) -> None:
-        commands = [Retr(n) if self._lines is None else Top(n, self._lines) for n in numbers]
-        for command, call in zip(commands, self._queue.submit_all(commands, body=True), strict=False):
-            self._in_flight.append(Message(self._queue, command, call))
-
-    def _top_up(self) -> None:
-        window = self._queue.core.window
-        # By halves: one write, and one packet, carries many commands.
-        if len(self._in_flight) <= window // 2 and self._ahead <= _AHEAD // 2:
-            self._send(self._next_numbers(window - len(self._in_flight)))
-
-    def _next_numbers(self, room: int) -> Iterator[int]:
-        assert self._numbers is not None
-        for number in islice(self._numbers, room):
-            yield number
-            self._ahead += self._sizes.get(number, _UNKNOWN)
-            if self._ahead >= _AHEAD:
-                break
-
-    async def _top_up_from_feed(self) -> None:
-        """Send what numbers are to be had; wait for one only when there is nothing else to do."""
-        assert self._feed is not None
-        while len(self._in_flight) < self._queue.core.window and self._ahead < _AHEAD:
-            if self._next_number is None:
-                self._next_number = asyncio.ensure_future(_step(self._feed))
-                # Give a feed that need not wait the chance to answer at once.
-                await asyncio.sleep(0)
-            if not self._next_number.done():
-                if self._in_flight:
-                    return
-                await asyncio.wait([self._next_number])
-            number = self._next_number.result()
-            if number is None:
-                return
-            self._next_number = None
-            self._send((number,))
-            self._ahead += self._sizes.get(number, _UNKNOWN)
-
-
-async def _step(feed: AsyncIterator[int]) -> int | None:
-    return await anext(feed, None)

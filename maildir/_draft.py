@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from ._newlines import Newlines
-    from ._writer import Ticket
+    from maildir._group import Ticket
+    from maildir._newlines import Newlines
 
 __all__ = ("Delivered", "Draft", "Octets", "Step")
 

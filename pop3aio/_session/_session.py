@@ -19,8 +19,9 @@ from pop3aio._errors import (
     TlsError,
     command_error,
 )
-from pop3aio._queue import PATIENCE, CommandQueue
-from pop3aio._stream import Stream, default_ssl_context
+from pop3aio._session._queue import PATIENCE, CommandQueue
+from pop3aio._wire._stream import Stream
+from pop3aio._wire._tls import default_ssl_context
 from pop3core import (
     BodyChunk,
     BodyEnd,

@@ -12,23 +12,15 @@ from dataclasses import dataclass
 from typing import cast
 
 from pop3aio._client import Client
-from pop3aio._content import ContentHash, content_uids, list_messages
 from pop3aio._errors import CommandError, CommitUncertain
-from pop3aio._journal import Identity, Journal, JournalError, SQLiteJournal, identities
-from pop3aio._memo import Memo
-from pop3aio._report import (
-    After,
-    Delete,
-    Deliver,
-    Failure,
-    FetchReport,
-    Keep,
-    MessageStore,
-    Policy,
-    Progress,
-    Resolved,
-)
-from pop3aio._source import Source
+from pop3aio._fetch._content import ContentHash, content_uids, list_messages
+from pop3aio._fetch._deletion import After, Delete, Keep, Policy
+from pop3aio._fetch._journal import Identity, Journal, JournalError, identities
+from pop3aio._fetch._memo import Memo
+from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
+from pop3aio._fetch._source import Source
+from pop3aio._fetch._sqlite_journal import SQLiteJournal
+from pop3aio._fetch._store import Deliver, MessageStore
 from pop3core import LocalProtocolError, RemoteProtocolError, Uid
 
 __all__ = ("fetch",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pop3aio._errors import ConnectionLost, printable
-from pop3aio._masks import Masks
+from pop3aio._session._masks import Masks
 from pop3core import Command, POP3Error, RemoteProtocolError, TruncatedResponse, UnsolicitedResponse
 
 __all__ = ("broken", "overdue", "too_slow", "violation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired, command_error
-from pop3aio._queue import CommandQueue
+from pop3aio._session._queue import CommandQueue
 from pop3core import Auth, Capabilities, Command, Continuation, POP3Error, Reply, sasl
 
 __all__ = ("authenticate", "refuse_insecure", "refused_login")

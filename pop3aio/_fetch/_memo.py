@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from pop3aio._journal import Identity, Journal
+from pop3aio._fetch._journal import Identity, Journal
 
 __all__ = ("Memo",)
 

@@ -1,64 +1,11 @@
-"""What the job of fetching is given besides a session, and what it says about itself."""
+"""What the job of fetching says about itself: while it runs, and at its end."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal
 
-__all__ = (
-    "After",
-    "Delete",
-    "Deliver",
-    "Failure",
-    "FetchReport",
-    "Keep",
-    "MessageStore",
-    "Policy",
-    "Progress",
-    "Resolved",
-)
-
-
-@runtime_checkable
-class MessageStore(Protocol):
-    """Where messages go; `maildir.Maildir` is one by its shape."""
-
-    async def submit(self, source: AsyncIterable[bytes], *, key: str) -> Awaitable[object]:
-        """Take a message's octets, and return what to await for it to be durable.
-
-        `key` is 32 hex digits that name the message for ever. A store that has a method ``keys()``, a coroutine
-        function that returns the keys it holds durably, is asked before anything is fetched: what a crash left
-        delivered but not journalled is not fetched twice then.
-        """
-
-
-Deliver: TypeAlias = Callable[[AsyncIterable[bytes], str], Awaitable[object]]
-"""A plain coroutine function ``deliver(message, key)`` is a store too; the message is durable when it returns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Leave everything on the server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete from the server what is durable and journalled here, whenever it was fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """Delete from the server what was fetched more than `days` days ago."""
-
-    days: float
-
-    def __post_init__(self) -> None:
-        if not self.days >= 0:
-            raise ValueError(f"After needs a number of days from 0, not {self.days!r}")
-
-
-Policy: TypeAlias = Keep | Delete | After
+__all__ = ("Failure", "FetchReport", "Progress", "Resolved")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,320 @@
+"""The way into the writer thread: one queue, one hop for all that is in it, one answer for the whole group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from aiofiles import os as aiofiles_os
+
+from maildir._commit import Committer
+from maildir._draft import Draft, Step
+from maildir._errors import MaildirError
+
+__all__ = ("GroupWriter", "Ticket")
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+# What a message costs beside its octets, so that a flood of empty ones is held up too.
+_OVERHEAD = 1024
+
+
+class Ticket(asyncio.Future[_T]):
+    """The outcome of one item of the queue.
+
+    To cancel a ticket, or the task that waits for it, takes a message back if the thread does not have it yet.
+    Otherwise the ticket stays pending until the thread lets go of the message, and the waiting task gets its
+    CancelledError then: asyncio keeps the request for it when ``cancel`` returns False. So nobody goes on while a
+    call that was started for him still runs.
+    """
+
+    _item: Draft | _Call
+    _writer: GroupWriter
+
+    @classmethod
+    def issue(cls, writer: GroupWriter, item: Draft | _Call, loop: asyncio.AbstractEventLoop) -> Ticket[_T]:
+        """Return the ticket for `item`, and note it there."""
+        ticket = cls(loop=loop)
+        ticket._writer = writer
+        ticket._item = item
+        item.ticket = ticket
+        return ticket
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Take the message back if that is still possible; return whether the ticket is cancelled now."""
+        if self.done() or not self._writer.withdraw(self._item):
+            return False
+        return super().cancel(msg)
+
+    def give_up(self) -> None:
+        """Cancel the ticket, since the thread has dropped the message."""
+        super().cancel()
+
+    def fail(self, error: Exception) -> None:
+        """Set `error`. Who does not wait for the ticket does not want to know, so asyncio shall not complain."""
+        self.set_exception(error)
+        self.exception()
+
+    def succeeded(self) -> bool:
+        """Return whether the outcome is known and good."""
+        return self.done() and not self.cancelled() and self.exception() is None
+
+
+class _Call:
+    """Something else for the thread to do when its turn comes."""
+
+    __slots__ = ("ticket", "work")
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
+        self.ticket: Ticket[Any] | None = None
+
+
+class _Hop(Executor):
+    """Carries one call into the thread, and cannot take it back.
+
+    The future of a thread pool can be cancelled while its call waits, and then nobody knows whether it runs.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self.outcome: Future[Any] = Future()
+
+    def submit(self, fn: Callable[_P, Any], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[Any]:
+        self.outcome.set_running_or_notify_cancel()
+        self._pool.submit(self._run, fn, *args, **kwargs)
+        return self.outcome
+
+    def _run(self, fn: Callable[..., Any], *args: Any) -> None:
+        try:
+            result = fn(*args)
+        except BaseException as error:
+            self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(result)
+
+
+class GroupWriter:
+    """One thread, and the queue before it.
+
+    While the thread commits one group, the next one gathers: no timer decides, and a lone message does not wait. A
+    group ends at `max_batch` messages; the queue holds `max_queued` octets, and who brings more waits for room.
+    """
+
+    def __init__(self, committer: Committer, *, max_batch: int, max_queued: int) -> None:
+        self._committer = committer
+        self._max_batch = min(max_batch, max(1, _descriptors() // 4))
+        self._max_queued = max_queued
+        self._queue: deque[Draft | _Call] = deque()
+        self._queued = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="maildir")
+        self._commit = aiofiles_os.wrap(committer.commit)
+        self._pump: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._closed = False
+        self._closing: Ticket[Any] | None = None
+
+    def bind(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop, to which the first use binds.
+
+        Raises:
+            MaildirError: closed, or used from another loop, or from a process forked since.
+        """
+        if self._closed:
+            raise _closed()
+        if self._pid not in (0, os.getpid()):  # first, as there is no running loop after a fork
+            raise MaildirError("The Maildir was in use before this process was forked; make a new one there")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            self._pid = os.getpid()
+            self._committer.guard()
+        elif self._loop is not loop:
+            raise MaildirError("The Maildir belongs to another event loop; make one for each loop")
+        return loop
+
+    async def admit(self, octets: int) -> int:
+        """Wait until the queue has room for `octets` more; return what to charge the message with.
+
+        Cancelling gives the place in the line up.
+        """
+        charge = octets + _OVERHEAD
+        if self._waiting or not self._fits(charge):
+            granted: asyncio.Future[None] = self.bind().create_future()
+            self._waiting.append((charge, granted))
+            try:
+                await granted
+            except asyncio.CancelledError:
+                # Both may have happened in one turn of the loop: room was given, and the task was cancelled.
+                self._release(0 if granted.cancelled() else charge)
+                raise
+        else:
+            self._queued += charge
+        return charge
+
+    def put(self, draft: Draft, step: Step, chunks: list[bytes], charge: int) -> Ticket[Any]:
+        """Queue the next `step` of `draft`, for which it has been admitted."""
+        if self._closed:
+            self._release(charge)
+            raise _closed()
+        draft.step = step
+        draft.chunks = chunks
+        draft.charge = charge
+        draft.taken = False
+        return self._append(draft)
+
+    def discard(self, draft: Draft) -> Ticket[Any]:
+        """Queue the end of `draft`; nothing of it will be left."""
+        if self._closing is not None:
+            return self._closing  # which discards it as well
+        return self.put(draft, Step.DISCARD, [], 0)
+
+    async def call(self, work: Callable[[], _T]) -> _T:
+        """Return what `work` returns in the thread, after everything that is queued; cancelling waits for it."""
+        self.bind()
+        ticket: Ticket[_T] = self._append(_Call(work))
+        return await ticket
+
+    async def close(self) -> None:
+        """Do what is queued, then end the thread; cancelling waits for it."""
+        if self._closing is None:
+            if self._closed:
+                return
+            if self._loop is None:
+                self._closed = True
+                return
+            self.bind()
+            self._closed = True
+            self._closing = self._append(_Call(self._committer.close))
+        try:
+            await self._closing
+        finally:
+            self._pool.shutdown()
+
+    def withdraw(self, item: Draft | _Call) -> bool:
+        """Take `item` back; return False if the thread must see to it first."""
+        if isinstance(item, _Call) or item.step is Step.DISCARD:
+            return False
+        item.withdrawn = True
+        if item.taken or item.fd >= 0:
+            return False
+        self._release(item.charge)
+        item.chunks = []
+        return True
+
+    def _append(self, item: Draft | _Call) -> Ticket[Any]:
+        assert self._loop is not None
+        ticket: Ticket[Any] = Ticket.issue(self, item, self._loop)
+        self._queue.append(item)
+        self._start()
+        return ticket
+
+    def _start(self) -> None:
+        if self._pump is None:
+            assert self._loop is not None
+            self._pump = self._loop.create_task(self._run(), name="maildir")
+            self._pump.add_done_callback(self._ended)
+
+    def _ended(self, pump: asyncio.Task[None]) -> None:
+        self._pump = None
+        if self._queue:  # cancelled before it began, or something came just now
+            self._start()
+
+    async def _run(self) -> None:
+        while self._queue:
+            item = self._queue[0]
+            if isinstance(item, _Call):
+                self._queue.popleft()
+                await self._answer(item)
+            elif group := self._take():
+                try:
+                    await self._hop(self._commit, group)
+                except Exception as error:
+                    for draft in group:
+                        draft.error = error
+                for draft in group:
+                    self._settle(draft)
+                self._release(0)
+
+    def _take(self) -> list[Draft]:
+        group: list[Draft] = []
+        while self._queue and len(group) < self._max_batch:
+            item = self._queue[0]
+            if isinstance(item, _Call):
+                break
+            self._queue.popleft()
+            assert item.ticket is not None
+            if item.ticket.done():
+                item.ticket = None  # withdrawn
+            else:
+                item.taken = True
+                group.append(item)
+        return group
+
+    async def _hop(self, call: Callable[..., Awaitable[_T]], *args: object) -> _T:
+        hop = _Hop(self._pool)
+        waiting = call(*args, executor=hop)
+        while True:
+            try:
+                return await waiting
+            except asyncio.CancelledError:
+                # A loop that shuts down cancels every task. This one ends by itself, and others wait for its word.
+                waiting = asyncio.wrap_future(hop.outcome)
+
+    async def _answer(self, call: _Call) -> None:
+        ticket, call.ticket = call.ticket, None
+        assert ticket is not None
+        try:
+            result = await self._hop(aiofiles_os.wrap(call.work))
+        except Exception as error:
+            ticket.fail(error)
+        else:
+            ticket.set_result(result)
+
+    def _settle(self, draft: Draft) -> None:
+        self._queued -= draft.charge
+        ticket, draft.ticket = draft.ticket, None
+        error, draft.error = draft.error, None
+        assert ticket is not None
+        if draft.dropped:
+            ticket.give_up()
+        elif error is not None:
+            ticket.fail(error)
+        else:
+            ticket.set_result(draft.delivered)
+
+    def _fits(self, charge: int) -> bool:
+        # What is larger than the whole queue gets it for itself.
+        return not self._queued or self._queued + charge <= self._max_queued
+
+    def _release(self, charge: int) -> None:
+        self._queued -= charge
+        while self._waiting:
+            wanted, granted = self._waiting[0]
+            if not granted.done():
+                if not self._fits(wanted):
+                    break
+                self._queued += wanted
+                granted.set_result(None)
+            self._waiting.popleft()
+
+
+def _closed() -> MaildirError:
+    return MaildirError("The Maildir is closed; make a new one to deliver more")
+
+
+def _descriptors() -> int:
+    """Return how many files this process may have open."""
+    try:
+        import resource
+    except ImportError:
+        return 512
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft

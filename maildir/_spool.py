@@ -1,0 +1,81 @@
+"""The chunks of one message on their way into the writer thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from maildir._draft import Delivered, Draft, Octets, Step
+from maildir._group import GroupWriter, Ticket
+from maildir._newlines import PIECE
+
+__all__ = ("Spool",)
+
+# Up to here a message is one write, done by the group that commits it: one piece of the conversion, and no more memory
+# than a socket's buffer. What is larger goes to the thread in spills.
+_SMALL = PIECE
+
+# One spill may be on its way, and so much more may gather meanwhile. Larger ones were not faster.
+_GATHER = 1 << 20
+
+
+class Spool:
+    """Gathers the chunks of one draft, and hands them to the thread while the next ones are received."""
+
+    __slots__ = ("_chunks", "_discarded", "_draft", "_size", "_ticket", "_writer")
+
+    def __init__(self, writer: GroupWriter, draft: Draft) -> None:
+        self._writer = writer
+        self._draft = draft
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._ticket: Ticket[Any] | None = None
+        self._discarded = False
+
+    def add(self, chunk: Octets) -> bool:
+        """Take `chunk`; return whether `spill` is due."""
+        if type(chunk) is not bytes:
+            chunk = bytes(memoryview(chunk))  # it may be a buffer that is used again
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        return self._size >= _SMALL
+
+    async def spill(self) -> None:
+        """Send what has gathered to the thread, waiting if it is busy with this draft and enough has gathered."""
+        if self._ticket is not None:
+            if not self._ticket.done() and self._size < _GATHER:
+                return
+            await self._ticket
+        self._ticket = await self._put(Step.SPILL)
+
+    async def finish(self) -> Ticket[Delivered]:
+        """Queue the commit and return its ticket; then the draft is out of our hands."""
+        if self._ticket is not None:
+            await self._ticket
+        return await self._put(Step.COMMIT)
+
+    async def abort(self) -> None:
+        """Leave nothing of the draft; cancelling is put off until that is done."""
+        stop: asyncio.CancelledError | None = None
+        while (ticket := self._leave()) is not None:
+            try:
+                await asyncio.wait((ticket,))
+            except asyncio.CancelledError as error:
+                stop = error
+        if stop is not None:
+            raise stop
+
+    async def _put(self, step: Step) -> Ticket[Any]:
+        charge = await self._writer.admit(self._size)
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        return self._writer.put(self._draft, step, chunks, charge)
+
+    def _leave(self) -> Ticket[Any] | None:
+        ticket = self._ticket
+        if ticket is not None and not ticket.done() and not ticket.cancel():
+            return ticket
+        if self._draft.fd < 0 or self._discarded:
+            return None
+        self._discarded = True
+        self._ticket = self._writer.discard(self._draft)
+        return self._ticket

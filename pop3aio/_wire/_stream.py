@@ -1,0 +1,173 @@
+"""A connection: a reader and a writer that belong together, and the one way to TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+
+from pop3aio._errors import TlsError, printable
+from pop3aio._wire._certificate import public_key, server_end_point
+from pop3aio._wire._reach import reach
+from pop3aio._wire._reader import CHUNK, ChunkProtocol, ChunkReader
+
+__all__ = ("Stream", "open_stream")
+
+
+class Stream:
+    """A reader and a writer that belong together, and are replaced together when TLS starts."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        # A StreamWriter that is collected closes the socket under the TLS that runs on it.
+        self._replaced: list[object] = []
+        # Within a handshake that was broken off, asyncio never reports the end of the connection.
+        self._broken = False
+
+    @property
+    def tls_version(self) -> str | None:
+        """The TLS version in use, such as ``"TLSv1.3"``, or None."""
+        tls = self.writer.get_extra_info("ssl_object")
+        version: str | None = tls.version() if tls is not None else None
+        return version
+
+    def poll(self) -> bytes | None:
+        """Return what has arrived already, b"" at the end of the stream, or None; never waits."""
+        if isinstance(self.reader, ChunkReader) and self.reader.idle:
+            return None
+        attempt = self.reader.read(CHUNK)
+        try:
+            attempt.send(None)
+        except StopIteration as finished:
+            data: bytes = finished.value
+            return data
+        finally:
+            attempt.close()
+        return None
+
+    def channel_binding(self, *, end_point: bool = False) -> tuple[str, bytes] | None:
+        """Return the type and data of this TLS channel's binding, or None where Python has none (RFC 5056).
+
+        Of TLS 1.2 it is tls-unique: we never resume a session, without which it would not be safe. TLS 1.3 has
+        tls-exporter alone (RFC 9266), where the interpreter offers that; tls-unique must not be used there, though
+        Python returns one. With `end_point`, the server's certificate is bound to if there is nothing better.
+        """
+        tls = self.writer.get_extra_info("ssl_object")
+        if tls is None:
+            return None
+        kind = "tls-unique" if tls.version() == "TLSv1.2" else "tls-exporter"
+        data = tls.get_channel_binding(kind) if kind in ssl.CHANNEL_BINDING_TYPES else None
+        if data:
+            return kind, data
+        certificate = tls.getpeercert(binary_form=True)
+        if end_point and certificate is not None and (data := server_end_point(certificate)) is not None:
+            return "tls-server-end-point", data
+        return None
+
+    async def start_tls(
+        self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
+    ) -> None:
+        """Do the TLS handshake and go on over TLS.
+
+        `timeout` bounds it in seconds. `pin` is the SHA-256 of the certificate or of its public key that is accepted,
+        besides what `context` verifies. Raises TlsError when there is no TLS to be had or the certificate is not
+        accepted; then, and after a cancel, the transport is broken and must only be aborted.
+        """
+        try:
+            early = self.poll()
+        except OSError as error:
+            raise TlsError(f"{server_hostname} closed the connection before the TLS handshake") from error
+        if early:
+            raise TlsError(
+                f"{server_hostname} speaks before the TLS handshake ({printable(repr(early[:60]))}): this port is "
+                "not for implicit TLS; it may want STLS, the URL scheme pop3://"
+            )
+        loop = asyncio.get_running_loop()
+        reader = ChunkReader(loop)
+        protocol = ChunkProtocol(reader, loop)
+        # An IPv6 zone is for routing, not for the certificate.
+        name = server_hostname.partition("%")[0]
+        self._broken = True
+        try:
+            transport = await loop.start_tls(
+                self.writer.transport, protocol, context, server_hostname=name, ssl_handshake_timeout=timeout
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise TlsError(
+                f"the certificate of {server_hostname} is not accepted: {error.verify_message or error}"
+            ) from error
+        except ssl.SSLError as error:
+            raise TlsError(
+                f"no TLS with {server_hostname}: {error.reason or error}; is this a port for TLS?"
+            ) from error
+        except ConnectionAbortedError as error:
+            raise TlsError(
+                f"the TLS handshake with {server_hostname} took more than {timeout:g} s"
+            ) from error
+        except OSError as error:
+            raise TlsError(f"{server_hostname} closed the connection in the TLS handshake") from error
+        if transport is None:
+            raise TlsError(f"{server_hostname} closed the connection in the TLS handshake")
+        if pin is not None:
+            _check_pin(transport, pin, server_hostname)
+        self._broken = False
+        protocol.connection_made(transport)
+        self._replaced += (self.reader, self.writer)
+        self.reader = reader
+        self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self.writer.transport.abort()
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Close the connection in good order, by force after `grace` seconds."""
+        if self._broken:
+            self.abort()
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(grace, self.abort)
+        try:
+            # Python 3.11's TLS transport forgets all about itself when it is closed a second time.
+            if not self.writer.is_closing():
+                self.writer.close()
+            await self.writer.wait_closed()
+        except (OSError, TimeoutError):
+            # All that mattered was answered before; how the peer hangs up does not matter.
+            self.abort()
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            timer.cancel()
+
+
+def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
+    certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    digests = [hashlib.sha256(octets).digest() for octets in (certificate, public_key(certificate))]
+    if pin not in digests:
+        transport.abort()
+        raise TlsError(
+            f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is {digests[0].hex()}, "
+            f"its public key's {digests[1].hex()}"
+        )
+
+
+async def open_stream(
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    sock: socket.socket | None = None,
+    local_addr: tuple[str, int] | None = None,
+) -> Stream:
+    """Connect by TCP, or take a socket that is connected; raises OSError."""
+    loop = asyncio.get_running_loop()
+    if sock is None:
+        sock = await reach(loop, host, port, local_addr)
+    reader = ChunkReader(loop)
+    protocol = ChunkProtocol(reader, loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+    return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
