@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pop3aio._client import Client
+from pop3aio._client import Client, Proof, ProofKind
 from pop3aio._connect import Connect, connect
 from pop3aio._errors import (
     AuthenticationError,
@@ -77,6 +77,8 @@ __all__ = (
     "POP3Error",
     "Policy",
     "Progress",
+    "Proof",
+    "ProofKind",
     "ProtocolError",
     "RemoteProtocolError",
     "Reply",

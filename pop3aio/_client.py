@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias, TypeVar, overload
 
 from pop3aio._errors import CommandError, command_error, printable
 from pop3aio._login._authorization import Authorization
+from pop3aio._session._call import Call
 from pop3aio._session._message import Message
+from pop3aio._session._proof import Proof, ProofKind, read_proof
 from pop3aio._session._retrieval import Retrieval
 from pop3core import (
     Dele,
@@ -30,7 +32,7 @@ from pop3core import (
 from pop3core import DropListing as Stat
 from pop3core import Stat as StatCommand
 
-__all__ = ("Client", "Message", "Retrieval")
+__all__ = ("Client", "Message", "Proof", "ProofKind", "Retrieval")
 
 logger = logging.getLogger("pop3aio")
 
@@ -109,15 +111,47 @@ class Client(Authorization):
         *,
         lines: int | None = None,
         sizes: Mapping[int, int] | None = None,
+        proof: Proof | None = None,
     ) -> Retrieval:
         """Fetch many messages, pipelined, and yield them in order (see `Retrieval`).
 
         With `lines`, only the header and that many lines of the body of each. `sizes` are octets by message number, as
         far as they are known from `list`: with them more short messages, and fewer long ones, are asked for ahead. A
-        message that the server refuses is yielded with its `error` set. While the loop runs, its task must not ask for
-        anything else.
+        message that the server refuses is yielded with its `error` set. With a `proof` of what is listed, the session
+        is proved to be in step as the messages come; `proven` of the result says for how many. While the loop runs, its
+        task must not ask for anything else.
         """
-        return Retrieval(self._queue, numbers, lines, sizes)
+        return Retrieval(self._queue, numbers, lines, sizes, proof)
+
+    async def prove(self, proof: Proof) -> bool:
+        """Prove that the session is in step: that no earlier answer was cut, or taken for another command's.
+
+        Ask for it after `retr`, before the message is deleted: a server that does not stuff a dot cuts a message, and
+        the rest of it can be taken for answers.
+
+        Args:
+            proof: what the listing of this session said, without the messages that are marked as deleted:
+                ``Proof({number: uid for number, uid in await client.uidl()})``.
+
+        Returns:
+            True if the session is in step, False if the server refuses the proof's command, so that nothing is known.
+
+        Raises:
+            RemoteProtocolError: an answer is not what the listing said; the connection is closed.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling loses nothing.
+        """
+        self._queue.check_free()
+        commands = proof.commands()
+        calls: _List[Call] = []
+        try:
+            calls.extend(self._queue.submit_all(commands))
+            return await read_proof(self._queue, proof, commands, calls)
+        except BaseException:
+            for call in reversed(calls):
+                self._queue.release(call)
+            raise
 
     async def dele(self, number: int) -> None:
         """Mark message `number` as deleted; it goes when `quit` is confirmed. Raises CommandError."""

@@ -6,20 +6,24 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from pop3aio._errors import ConcurrencyError
+from pop3aio._session._call import Call
 from pop3aio._session._message import Message
+from pop3aio._session._proof import Proof, read_proof
 from pop3aio._session._queue import CommandQueue
-from pop3core import Retr, Top
+from pop3core import Command, Retr, Top
 
 __all__ = ("Retrieval",)
 
 # Octets of messages that may be asked for ahead: enough for a long path, and little to read where one is cancelled.
 _AHEAD = 4 << 20
 
+# Messages, and octets of them, behind which the proof is asked for: what is lost with a session that breaks is small.
+_PROVEN_EVERY = 128
+_PROVEN_OCTETS = 8 << 20
 # What a message of unknown size counts as: so 64 of them are asked for ahead.
 _UNKNOWN = 1 << 16
 
@@ -31,6 +35,10 @@ class Retrieval:
     is being read; one of unknown size counts as 64 KiB. A refused message is yielded like any other, with its `error`
     set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
     `aclose`, and a cancel give up all that is not read: commands not yet written are taken back.
+
+    With a `proof` the session is proved to be in step behind every 128 messages or 8 MiB, and at the end: see `Proof`.
+    That costs no round trip. An answer that is not what the listing said raises RemoteProtocolError, and the connection
+    is closed.
     """
 
     # Until __init__ is through, there is nothing that __del__ could close.
@@ -42,6 +50,7 @@ class Retrieval:
         numbers: Iterable[int] | AsyncIterable[int],
         lines: int | None,
         sizes: Mapping[int, int] | None,
+        proof: Proof | None = None,
     ) -> None:
         self._queue = queue
         self._lines = lines
@@ -55,7 +64,15 @@ class Retrieval:
             self._feed = aiter(numbers)
         else:
             self._numbers = iter(numbers)
-        self._in_flight: deque[Message] = deque()
+        self._in_flight: deque[Message | _Asked] = deque()
+        self._exhausted = False
+        self._proof = proof
+        self._sent = 0
+        # Messages asked for since the last proof was, and their octets.
+        self._since = 0
+        self._since_octets = 0
+        self.proven = 0
+        """How many of the messages, from the first on, are proved to have come whole and under their own number."""
         self._current: Message | None = None
         self._busy = False
         self._closed = False
@@ -76,13 +93,14 @@ class Retrieval:
                 self._current = None
             else:
                 self._queue.check_free()
-            if self._feed is None:
-                self._top_up()
-            else:
-                await self._top_up_from_feed()
+            await self._fill()
+            while self._in_flight and isinstance(asked := self._in_flight[0], _Asked):
+                self._in_flight.popleft()
+                await self._take_proof(asked)
+                await self._fill()
             if not self._in_flight:
                 raise StopAsyncIteration
-            self._current = self._in_flight.popleft()
+            self._current = cast(Message, self._in_flight.popleft())
             self._ahead -= self._sizes.get(self._current.number, _UNKNOWN)
             if not self._current._is_here():
                 await self._current._open()
@@ -133,28 +151,94 @@ class Retrieval:
         if self._current is not None:
             self._current._give_up()
         # From the end, so that the commands which were not written leave the line before their turn comes.
-        for message in reversed(self._in_flight):
-            message._give_up()
+        for waiting in reversed(self._in_flight):
+            if isinstance(waiting, _Asked):
+                self._give_up_proof(waiting)
+            else:
+                waiting._give_up()
         self._in_flight.clear()
+
+    async def _fill(self) -> None:
+        if self._feed is None:
+            self._top_up()
+        else:
+            await self._top_up_from_feed()
 
     def _send(self, numbers: Iterable[int]) -> None:
         commands = [Retr(n) if self._lines is None else Top(n, self._lines) for n in numbers]
         for command, call in zip(commands, self._queue.submit_all(commands, body=True), strict=False):
             self._in_flight.append(Message(self._queue, command, call))
+        self._sent += len(commands)
+        self._since += len(commands)
 
     def _top_up(self) -> None:
         window = self._queue.core.window
         # By halves: one write, and one packet, carries many commands.
-        if len(self._in_flight) <= window // 2 and self._ahead <= _AHEAD // 2:
-            self._send(self._next_numbers(window - len(self._in_flight)))
+        if len(self._in_flight) > window // 2 or self._ahead > _AHEAD // 2:
+            return
+        while not self._exhausted and self._ahead < _AHEAD and (room := window - len(self._in_flight)) > 0:
+            if self._proof is not None and not self._proof.whole:
+                room = min(room, _PROVEN_EVERY - self._since)
+            self._send(self._next_numbers(room))
+            self._ask_if_due()
+        self._ask_at_the_end()
 
     def _next_numbers(self, room: int) -> Iterator[int]:
         assert self._numbers is not None
-        for number in islice(self._numbers, room):
+        for _ in range(room):
+            number = next(self._numbers, None)
+            if number is None:
+                self._exhausted = True
+                return
             yield number
-            self._ahead += self._sizes.get(number, _UNKNOWN)
+            octets = self._sizes.get(number, _UNKNOWN)
+            self._ahead += octets
+            self._since_octets += octets
             if self._ahead >= _AHEAD:
-                break
+                return
+
+    # -- the proof
+
+    def _ask_if_due(self) -> None:
+        # The whole listing costs as much as all of its messages together: once, at the end, is enough.
+        if self._proof is None or self._proof.whole:
+            return
+        if self._since >= _PROVEN_EVERY or self._since_octets >= _PROVEN_OCTETS:
+            self._ask()
+
+    def _ask_at_the_end(self) -> None:
+        if self._exhausted and self._since and self._proof is not None:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Put the commands of a proof behind the messages that were asked for."""
+        assert self._proof is not None
+        commands = self._proof.commands()
+        asked = _Asked(commands, self._sent)
+        self._in_flight.append(asked)
+        asked.calls.extend(self._queue.submit_all(commands))
+        self._since = self._since_octets = 0
+
+    async def _take_proof(self, asked: _Asked) -> None:
+        """Read the answers of a proof, and compare them with the listing."""
+        assert self._proof is not None
+        try:
+            verdict = await read_proof(self._queue, self._proof, asked.commands, asked.calls)
+        except BaseException:
+            self._give_up_proof(asked)
+            raise
+        if verdict:
+            self.proven = asked.covers
+        elif not self._proof.whole:
+            # The server refuses to be asked about one message: it is asked for all of them, once, at the end.
+            self._proof = self._proof.of_all()
+            self._since = max(1, self._since)
+        else:
+            self._proof = None
+
+    def _give_up_proof(self, asked: _Asked) -> None:
+        for call in reversed(asked.calls):
+            self._queue.release(call)
 
     async def _top_up_from_feed(self) -> None:
         """Send what numbers are to be had; wait for one only when there is nothing else to do."""
@@ -170,11 +254,27 @@ class Retrieval:
                 await asyncio.wait([self._next_number])
             number = self._next_number.result()
             if number is None:
+                self._exhausted = True
+                self._ask_at_the_end()
                 return
             self._next_number = None
             self._send((number,))
-            self._ahead += self._sizes.get(number, _UNKNOWN)
+            octets = self._sizes.get(number, _UNKNOWN)
+            self._ahead += octets
+            self._since_octets += octets
+            self._ask_if_due()
 
 
 async def _step(feed: AsyncIterator[int]) -> int | None:
     return await anext(feed, None)
+
+
+class _Asked:
+    """A proof that was asked for: its commands, their calls, and how many messages it covers."""
+
+    __slots__ = ("calls", "commands", "covers")
+
+    def __init__(self, commands: list[Command], covers: int) -> None:
+        self.commands = commands
+        self.covers = covers
+        self.calls: list[Call] = []

@@ -33,7 +33,19 @@ def public(module: ModuleType) -> Iterator[str]:
 CANCELLED: dict[str, object] = {
     **{
         f"Client.{name}": sessions.TRANSACTION[name]
-        for name in ("capa", "command", "dele", "delete", "list", "noop", "quit", "rset", "stat", "uidl")
+        for name in (
+            "capa",
+            "command",
+            "dele",
+            "delete",
+            "list",
+            "noop",
+            "prove",
+            "quit",
+            "rset",
+            "stat",
+            "uidl",
+        )
     },
     **{f"Client.{name}": sessions.AUTHORIZATION[name] for name in ("apop", "authenticate", "lang", "utf8")},
     "Client.login": sessions.AUTHORIZATION["login_plain"],

@@ -59,6 +59,19 @@ async def break_off(client: pop3aio.Client) -> None:
         await messages.aclose()
 
 
+async def known(client: pop3aio.Client) -> pop3aio.Proof:
+    return pop3aio.Proof({number: uid for number, uid in await client.uidl() if uid is not None})
+
+
+async def prove(client: pop3aio.Client) -> None:
+    assert await client.prove(await known(client))
+
+
+async def retrieve_and_prove(client: pop3aio.Client) -> None:
+    async for message in client.retrieve(range(1, 9), proof=await known(client)):
+        await message
+
+
 Use = Callable[[pop3aio.Client], Awaitable[Any]]
 
 TRANSACTION: dict[str, Use] = {
@@ -75,6 +88,8 @@ TRANSACTION: dict[str, Use] = {
     "hold": hold,
     "retrieve": retrieve,
     "retrieve_from_feed": retrieve_from_feed,
+    "prove": prove,
+    "retrieve_and_prove": retrieve_and_prove,
     "skip": skip,
     "break_off": break_off,
     "dele": lambda client: client.dele(1),
