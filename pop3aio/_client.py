@@ -65,7 +65,8 @@ class Client(Authorization):
         try:
             return parse_stat(reply.raw)
         except RemoteProtocolError as error:
-            self._desynchronised(str(error))
+            self.abort(error)
+            raise
 
     @overload
     async def list(self, number: None = None) -> _Scans: ...
@@ -76,11 +77,41 @@ class Client(Authorization):
     async def list(self, number: int | None = None) -> _Scans | Scan:
         """Return the scan listing of all messages, or of message `number` (RFC 1939 section 5).
 
-        Sizes are hints. Raises CommandError, for one message when there is none of that number.
+        Sizes are hints. A line that cannot be used is left out of the list, with a warning in the log; so is a message
+        that is listed with two different sizes. Raises CommandError, for one message when there is none of that number.
         """
         if number is None:
             return self._complete("LIST", await self._listing(List()), parse_list)
         return self._single(await self._plain(List(number)), number, parse_list)
+
+    async def sizes(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return the sizes of these messages, as far as the server lists them (RFC 1939 section 5).
+
+        A few messages are asked for one by one, pipelined; for many, the whole listing is asked for.
+
+        Args:
+            numbers: message numbers, from 1.
+
+        Returns:
+            Octets by message number. A message that the server does not list, or lists without a usable size, is
+            left out. Sizes are hints: servers count line ends in different ways.
+
+        Raises:
+            POP3Error: what is wrong with the connection. A server that refuses LIST raises nothing: no size is known.
+
+        Cancelling loses nothing.
+        """
+        wanted = set(numbers)
+        if not wanted:
+            return {}
+        scans: _Scans = []
+        if len(wanted) <= _FEW:
+            for reply, _ in await self._batch([List(number) for number in sorted(wanted)]):
+                scans += parse_list(reply.raw) if reply.ok else ()
+        else:
+            [(reply, body)] = await self._batch([List()])
+            scans = self._complete("LIST", body, parse_list) if reply.ok else []
+        return {number: octets for number, octets in scans if number in wanted}
 
     @overload
     async def uidl(self, number: None = None) -> _Uids: ...
@@ -91,7 +122,8 @@ class Client(Authorization):
     async def uidl(self, number: int | None = None) -> _Uids | Uid:
         """Return the unique-id listing of all messages, or of message `number` (RFC 1939 section 7).
 
-        Raises CommandError, also when the server has no UIDL.
+        A line that cannot be used is left out of the list, with a warning in the log; so is a message that is listed
+        with two different unique-ids. Raises CommandError, also when the server has no UIDL.
         """
         if number is None:
             return self._complete("UIDL", await self._listing(Uidl()), parse_uidl)
@@ -192,31 +224,25 @@ class Client(Authorization):
         reply, body = await self._accepted(Raw(raw, multiline))
         return (reply, body) if multiline else reply
 
-    async def _sizes(self, numbers: _List[int]) -> dict[int, int]:
-        """Return the sizes of these messages, as far as the server lists them; each costs a line, or all cost all."""
-        few = len(numbers) <= _FEW
-        replies = await self._batch([List(number) for number in numbers] if few else [List()])
-        scans: _List[Scan] = []
-        for reply, body in replies:
-            if reply.ok:
-                scans += parse_list(reply.raw) if few else self._complete("LIST", body, parse_list)
-        wanted = set(numbers)
-        return {number: octets for number, octets in scans if number in wanted}
-
     def _complete(self, command: str, body: bytes, parse: Callable[[bytes], _List[_Entry]]) -> _List[_Entry]:
-        """Parse a whole listing; a line that is none costs its entry and a warning."""
-        try:
-            entries = parse(body)
-        except RemoteProtocolError as error:
-            self._desynchronised(str(error))
+        """Parse a whole listing; an odd line costs its own entry and a warning."""
+        entries = parse(body)
         missing = body.count(b"\n") - len(entries)
         if missing > 0:
-            logger.warning("%d lines of the answer to %s are no listings and were left out", missing, command)
+            logger.warning(
+                "lines of the answer to %s that were left out, being no listings or listing a message again: %d",
+                command,
+                missing,
+            )
         return entries
 
     def _single(self, reply: Reply, number: int, parse: Callable[[bytes], _List[_Entry]]) -> _Entry:
         """Parse the listing of one message; anything but that message's means that the answers are out of step."""
         entries = parse(reply.raw)
         if len(entries) != 1 or entries[0].number != number:
-            self._desynchronised(f"the server's listing of message {number} is {printable(repr(reply.raw))}")
+            error = RemoteProtocolError(
+                f"the server's listing of message {number} is {printable(repr(reply.raw))}"
+            )
+            self.abort(error)
+            raise error
         return entries[0]

@@ -10,13 +10,12 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pop3core._errors import RemoteProtocolError
 
@@ -223,8 +222,8 @@ def parse_stat(raw: bytes) -> Stat:
 def parse_list(data: bytes) -> list[Scan]:
     """Parse the scan listings of a whole LIST answer, or the status line that answers LIST n.
 
-    `data` is the multi-line response without its terminator. Lines that are no scan listing are left out. Raises
-    RemoteProtocolError when a message number comes twice.
+    `data` is the multi-line response without its terminator. Lines that are no scan listing are left out.
+    A message that is listed again is given once if all its lines agree, else not at all.
     """
     if _PLAIN_LIST.fullmatch(data):
         with _collector_paused():
@@ -239,15 +238,15 @@ def parse_list(data: bytes) -> list[Scan]:
             if match and _is_number(match[1]) and int(match[2]) <= MAX_OCTETS:
                 entries.append(Scan(int(match[1]), int(match[2])))
         numbers = [entry.number for entry in entries]
-    _check_once(numbers, "LIST")
-    return entries
+    return entries if len(set(numbers)) == len(numbers) else _once(entries)
 
 
 def parse_uidl(data: bytes) -> list[Uid]:
     """Parse the unique-id listings of a whole UIDL answer, or the status line that answers UIDL n.
 
     `data` is the multi-line response without its terminator. Lines without a message number are left out, and a
-    unique-id that cannot be used is given as None. Raises RemoteProtocolError when a message number comes twice.
+    unique-id that cannot be used is given as None. A message that is listed again is given once if all its lines
+    agree, else not at all.
     """
     if _PLAIN_UIDL.fullmatch(data):
         with _collector_paused():
@@ -264,8 +263,10 @@ def parse_uidl(data: bytes) -> list[Uid]:
                 usable = _USABLE_UID.fullmatch(uid)
                 entries.append(Uid(int(match[1]), uid.decode("latin-1") if usable else None))
         numbers = [entry.number for entry in entries]
-    _check_once(numbers, "UIDL")
-    return entries
+    return entries if len(set(numbers)) == len(numbers) else _once(entries)
+
+
+_Entry = TypeVar("_Entry", Scan, Uid)
 
 
 @contextmanager
@@ -293,10 +294,15 @@ def _is_number(digits: bytes) -> bool:
     return 1 <= int(digits) <= MAX_NUMBER
 
 
-def _check_once(numbers: list[int], command: str) -> None:
-    if len(set(numbers)) != len(numbers):
-        number = next(n for n, count in Counter(numbers).items() if count > 1)
-        raise RemoteProtocolError(f"the answer to {command} lists message {number} twice")
+def _once(entries: list[_Entry]) -> list[_Entry]:
+    """Return each message's entry once; those of a message whose entries differ are left out.
+
+    Which of them is right cannot be told, and a wrong unique-id could make a new message look like a known one.
+    """
+    found: dict[int, set[_Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.number, set()).add(entry)
+    return [entry for entry in dict.fromkeys(entries) if len(found[entry.number]) == 1]
 
 
 def parse_capabilities(data: bytes) -> Capabilities:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
-from pop3core import Uid
+from pop3core import RemoteProtocolError, Uid
 
 __all__ = ("ContentHash", "check_not_cut", "content_uids", "list_messages")
 
@@ -48,7 +48,7 @@ async def list_messages(client: Client) -> list[Uid]:
 
 async def content_uids(client: Client, numbers: Iterable[int]) -> dict[int, str | CommandError]:
     """Return a unique-id for each of these messages, or why the server refused it; this retrieves them all."""
-    sizes = await client._sizes(list(numbers))
+    sizes = await client.sizes(numbers)
     found: dict[int, str | CommandError] = {}
     async with client.retrieve(numbers, sizes=sizes) as messages:
         async for message in messages:
@@ -67,13 +67,15 @@ async def content_uids(client: Client, numbers: Iterable[int]) -> dict[int, str 
 
 
 def check_not_cut(client: Client, number: int, listed: int, advice: str = "") -> None:
-    """Take note that message `number` came empty: if the server lists it with a size, the session is over.
+    """Close the session if message `number`, which came empty, is listed with a size.
 
     Raises RemoteProtocolError, with `advice` at the end.
     """
     if listed > 2:
-        client._desynchronised(
+        error = RemoteProtocolError(
             f"message {number} came empty although the server lists {listed} octets; it may begin with a dot that the "
             "server does not stuff, and what follows cannot be told from answers. The connection was closed; delete or "
             f"move this message by other means{advice}"
         )
+        client.abort(error)
+        raise error

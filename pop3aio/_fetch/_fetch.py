@@ -135,7 +135,7 @@ class _Run:
         if self._limit is not None:
             report.postponed = max(0, len(new) - self._limit)
             new = new[: self._limit]
-        self._sizes = await self._client._sizes([item.number for item in new])
+        self._sizes = await self._client.sizes(item.number for item in new)
         self._total = Progress(0, len(new), 0, sum(self._sizes.values()))
         if self._progress is not None:
             self._tell(0)

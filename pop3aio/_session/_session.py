@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import NoReturn, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from pop3aio._errors import (
     CommandError,
@@ -33,6 +33,7 @@ from pop3core import (
     LimitExceeded,
     Limits,
     LocalProtocolError,
+    POP3Error,
     Quit,
     RemoteProtocolError,
     Reply,
@@ -240,9 +241,16 @@ class Session:
         if not reply.ok:
             raise command_error(reply, "QUIT")
 
-    def abort(self) -> None:
-        """Drop the connection at once; nothing is deleted."""
-        if not self._closed:
+    def abort(self, reason: POP3Error | None = None) -> None:
+        """Drop the connection at once; nothing is deleted.
+
+        Args:
+            reason: what every task that waits for an answer, and every later call, raises. Give it where the answers
+                cannot be trusted any more. Without it, they raise ConnectionLost, and `quit` returns at once.
+        """
+        if reason is not None:
+            self._queue.fail(reason)
+        elif not self._closed:
             self._closed = True
             self._queue.close("the connection was dropped by abort()")
             self._stream.abort()
@@ -377,9 +385,3 @@ class Session:
                 self._queue.release(call)
             raise
         return answers
-
-    def _desynchronised(self, why: str) -> NoReturn:
-        """Close the connection, since answers can no longer be told apart."""
-        error = RemoteProtocolError(why)
-        self._queue.fail(error)
-        raise error

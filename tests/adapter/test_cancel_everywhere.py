@@ -81,7 +81,7 @@ TRANSACTION: dict[str, Use] = {
     "list_one": lambda client: client.list(2),
     "uidl": lambda client: client.uidl(),
     "uidl_one": lambda client: client.uidl(2),
-    "sizes": lambda client: client._sizes([1, 2]),
+    "sizes": lambda client: client.sizes([1, 2]),
     "retr": lambda client: client.retr(3).read(),
     "top": lambda client: client.top(3, 1).read(),
     "iterate": iterate,

@@ -45,14 +45,14 @@ async def test_uidl(client: pop3aio.Client) -> None:
 
 
 async def test_sizes_of_a_few(client: pop3aio.Client, server: Server) -> None:
-    assert await client._sizes([2]) == {2: len(MESSAGES[1])}
-    assert await client._sizes([1, 7]) == {1: len(MESSAGES[0])}
+    assert await client.sizes([2]) == {2: len(MESSAGES[1])}
+    assert await client.sizes([1, 7]) == {1: len(MESSAGES[0])}
     assert server.commands[-3:] == ["LIST 2", "LIST 1", "LIST 7"]
 
 
 async def test_sizes_of_many(client: pop3aio.Client, server: Server) -> None:
     # One listing of all is shorter than so many answers.
-    assert await client._sizes(list(range(1, 100))) == {1: len(MESSAGES[0]), 2: len(MESSAGES[1])}
+    assert await client.sizes(list(range(1, 100))) == {1: len(MESSAGES[0]), 2: len(MESSAGES[1])}
     assert server.commands[-1] == "LIST"
 
 

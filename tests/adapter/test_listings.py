@@ -7,6 +7,21 @@ import pytest
 import pop3aio
 from tests.kit.script import Peer, session
 
+LEFT_OUT = "lines of the answer to %s that were left out, being no listings or listing a message again: %d"
+
+
+async def test_a_message_that_is_listed_again_costs_at_most_its_own_entry(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.answer(b"LIST", b"+OK\r\n1 10\r\n2 20\r\n1 10\r\n3 30\r\n3 31\r\n.\r\n")
+        await peer.answer(b"UIDL", b"+OK\r\n1 a\r\n2 b\r\n1 a\r\n3 c\r\n3 d\r\n.\r\n")
+
+    async with session(play) as (client, _):
+        assert await client.list() == [(1, 10), (2, 20)]
+        assert await client.uidl() == [(1, "a"), (2, "b")]
+        assert caplog.messages == [LEFT_OUT % ("LIST", 3), LEFT_OUT % ("UIDL", 3)]
+
 
 async def test_a_line_that_is_no_listing_costs_an_entry_and_a_warning(
     caplog: pytest.LogCaptureFixture,
@@ -18,9 +33,9 @@ async def test_a_line_that_is_no_listing_costs_an_entry_and_a_warning(
 
     async with session(play) as (client, _):
         assert await client.list() == [(1, 10), (3, 30)]
-        assert caplog.messages == ["1 lines of the answer to LIST are no listings and were left out"]
+        assert caplog.messages == [LEFT_OUT % ("LIST", 1)]
         assert await client.uidl() == [(1, "a"), (3, "c")]
-        assert caplog.messages[1:] == ["2 lines of the answer to UIDL are no listings and were left out"]
+        assert caplog.messages[1:] == [LEFT_OUT % ("UIDL", 2)]
         await client.noop()
 
 
@@ -53,8 +68,6 @@ async def test_empty_listings() -> None:
         (b"LIST 2", b"+OK 120\r\n"),
         (b"LIST 2", b"+OK 1 120\r\n"),
         (b"STAT", b"+OK many\r\n"),
-        (b"LIST", b"+OK\r\n1 10\r\n1 20\r\n.\r\n"),
-        (b"UIDL", b"+OK\r\n1 a\r\n1 b\r\n.\r\n"),
     ],
 )
 async def test_an_answer_that_is_none_closes_the_connection(line: bytes, answer: bytes) -> None:

@@ -202,6 +202,18 @@ async def test_twice_and_after_abort() -> None:
         assert server.commands == ["CAPA", "QUIT", "CAPA"]
 
 
+async def test_a_reason_for_abort_is_what_everybody_gets() -> None:
+    async with Server([b"a"]) as server:
+        client = await pop3aio.connect(server.host, server.port, tls="none")
+        reason = pop3aio.RemoteProtocolError("the answers are mixed up")
+        client.abort(reason)
+        client.abort(pop3aio.ConnectionLost("too late to be the reason"))
+        for call in (client.noop, client.quit, lambda: client.capa(refresh=True)):
+            with pytest.raises(pop3aio.RemoteProtocolError, match="the answers are mixed up"):
+                await call()
+        assert server.commands == ["CAPA"]
+
+
 async def test_leaving_after_quit_and_after_abort() -> None:
     async with Server([b"a"]) as server:
         async with pop3aio.connect(server.host, server.port, tls="none") as client:

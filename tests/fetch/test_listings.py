@@ -37,8 +37,8 @@ async def test_lines_that_are_none_cost_a_message_and_a_warning(caplog: pytest.L
         assert MAIL[0] in shelf.contents()
         assert MAIL[1] in server.mailbox.messages
         assert caplog.messages == [
-            "5 lines of the answer to LIST are no listings and were left out",
-            "3 lines of the answer to UIDL are no listings and were left out",
+            "lines of the answer to LIST that were left out, being no listings or listing a message again: 5",
+            "lines of the answer to UIDL that were left out, being no listings or listing a message again: 3",
         ]
         broken = False
         async with session(server) as client:
