@@ -13,6 +13,7 @@ from maildir._draft import Delivered, Draft, Step
 from maildir._errors import explain
 from maildir._names import SEPARATOR, Names, key_of, suffix
 from maildir._newlines import pieces
+from maildir._replacing import remove_older
 from maildir._tree import Tree, write_all
 
 __all__ = ("Committer", "Durability", "Publish")
@@ -81,6 +82,7 @@ class Committer:
                 # A second name left in tmp/ does no harm: readers ignore it, and a cleaner takes it.
                 with contextlib.suppress(OSError):
                     self._tree.unlink("tmp", draft.base)
+        for draft in self._replace(ready):
             newlines = draft.newlines
             path = self._tree.path_of(_subdirectory(draft), draft.name)
             draft.delivered = Delivered(
@@ -234,6 +236,22 @@ class Committer:
             else:
                 durable += changed
         return durable
+
+    def _replace(self, drafts: list[Draft]) -> list[Draft]:
+        """Remove the older files of the drafts that replace them; return the drafts for which all went well."""
+        replacing = [draft for draft in drafts if draft.replaces]
+        if not replacing:
+            return drafts
+        try:
+            remove_older(self._tree, [draft.name for draft in replacing], sync=self._sync_directories)
+        except OSError as error:
+            # The new files stay: they are durable, and older ones may be gone already.
+            advice = "the new file is there and durable; mend that and replace the message again"
+            for draft in replacing:
+                doing = "remove the older files of a message"
+                draft.error = explain(error, doing, self._tree.path, advice)
+            return [draft for draft in drafts if not draft.replaces]
+        return drafts
 
     def _discard(self, draft: Draft, error: Exception | None) -> None:
         """Leave neither a descriptor nor a file in tmp/; what cannot be removed is said in a note on `error`."""

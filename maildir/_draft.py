@@ -65,17 +65,21 @@ class Draft:
         "linked",
         "name",
         "newlines",
+        "replaces",
         "step",
         "taken",
         "ticket",
         "withdrawn",
     )
 
-    def __init__(self, key: str, flags: str, date: int | None, newlines: Newlines) -> None:
+    def __init__(
+        self, key: str, flags: str, date: int | None, newlines: Newlines, *, replaces: bool = False
+    ) -> None:
         self.key = key
         self.flags = flags
         self.date = date
         self.newlines = newlines
+        self.replaces = replaces
         self.chunks: list[bytes] = []
         self.charge = 0
         self.step = Step.COMMIT

@@ -28,8 +28,13 @@ class NotAMaildir(MaildirError):
     """The path leads to something that is no Maildir, and that was not made into one."""
 
 
-def explain(error: OSError, doing: str, path: str) -> MaildirError:
-    """Return `error` as a MaildirError which says what was being done, and where."""
+def explain(
+    error: OSError,
+    doing: str,
+    path: str,
+    advice: str = "nothing was left half done, so mend that and try again",
+) -> MaildirError:
+    """Return `error` as a MaildirError which says what was being done, where, and what to do."""
     if isinstance(error, MaildirError):
         return error
     reason = error.strerror or str(error)
@@ -42,7 +47,7 @@ def explain(error: OSError, doing: str, path: str) -> MaildirError:
     else:
         explained = MaildirError(
             error.errno,
-            f"Could not {doing} in {path!r}: {reason}; nothing was left half done, so mend that and try again",
+            f"Could not {doing} in {path!r}: {reason}; {advice}",
         )
     explained.__cause__ = error
     return explained

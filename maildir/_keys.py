@@ -21,12 +21,13 @@ class KnownKeys:
         """Take `keys` for all there are."""
         self._known = set(keys)
 
-    async def claim(self, key: str) -> bool:
-        """Return True when the caller is to deliver `key`, and `settle` it; False when it has been delivered.
+    async def claim(self, key: str, *, again: bool = False) -> bool:
+        """Return True when the caller is to deliver `key`, and `settle` it; False when the key is known.
 
-        If somebody else is at it, wait for the outcome. Cancelling gives the place in the line up.
+        With `again` a known key is to be delivered, too. If another delivery of the key is under way, wait for its
+        outcome. Cancelling gives the place in the line up.
         """
-        while key not in self._known:
+        while again or key not in self._known:
             others = self._waiting.get(key)
             if others is None:
                 self._waiting[key] = []

@@ -103,8 +103,7 @@ class Maildir:
         Args:
             source: the octets: an asynchronous iterable of chunks, an iterable of them, or all in one piece.
             key: 1 to 64 lower-case hexadecimal digits for the name, by which `keys` recognises the message; by default
-                16 random ones. If a message with this key is known, from the last `keys` or delivered here since, the
-                source is not read and a duplicate is returned. If one is under way, its outcome is awaited first.
+                16 random ones. See below for a key that is known.
             flags: letters of ``DFPRST``; with any the message goes to cur/.
             date: when the message was received, in seconds since the epoch or as a datetime with time zone; it becomes
                 the modification time of the file.
@@ -114,6 +113,12 @@ class Maildir:
             QuotaError: the file system is full or the quota used up.
             MaildirError: something else failed; in any case nothing of the message is left.
             ValueError: `key`, `flags` or `date` is not acceptable.
+
+        A key is known if the last `keys` found it, or if this object delivered a message under it since (with `keys`
+        or without). For a known key the source is not read, and a Delivered with ``duplicate=True`` is returned. The
+        directories are not looked at: a file with the same key that `keys` has not found does not count. If another
+        delivery of the key is under way, its outcome is awaited first. Without a key nothing is ever a duplicate, and
+        `replace` delivers a known key again.
 
         What the source raises is passed on, and nothing is left. Cancelling leaves nothing either, unless the message
         was being published already: then it stays, whole and durable. CancelledError is raised when that is settled.
@@ -131,11 +136,12 @@ class Maildir:
     ) -> Awaitable[Delivered]:
         """Take one message in and return, when `source` is consumed, what to await for its durability.
 
-        Arguments and errors are those of `deliver`; those of the commit are raised by the awaitable, and nowhere if it
-        is dropped. To wait for room in the queue is part of this call.
+        Arguments, duplicates and errors are those of `deliver`: the awaitable of a known key gives a Delivered with
+        ``duplicate=True``. Errors of the commit are raised by the awaitable; if it is dropped, they are raised nowhere.
+        To wait for room in the queue is part of this call.
 
-        Cancelling this call leaves nothing of the message. Cancelling who awaits the result is like cancelling
-        `deliver`; several may await it, and share that.
+        Cancelling this call leaves nothing of the message. Cancelling a task that awaits the result is like cancelling
+        `deliver`. Several tasks may await the result; if one of them is cancelled, all are.
         """
         draft = self._draft(key, flags, date)
         loop = self._writer.bind()
@@ -145,6 +151,56 @@ class Maildir:
             known: asyncio.Future[Delivered] = loop.create_future()
             known.set_result(Delivered(key, "", "", 0, 0, duplicate=True))
             return known
+        return await self._submit_claimed(key, draft, source, headers)
+
+    async def replace(
+        self,
+        source: Source,
+        *,
+        key: str,
+        flags: str = "",
+        date: float | datetime.datetime | None = None,
+        headers: bytes = b"",
+    ) -> Awaitable[Delivered]:
+        """Deliver a message under a key that may be known, and then remove every older file with this key.
+
+        The new file is durable (its octets, its name, its directory) before the first older one is removed. The
+        directories are synchronised again before the awaitable is done. A crash between the two leaves the new file
+        and older ones; the next `replace` of the key removes all older ones. A mail reader may have moved or flagged
+        the older files: they are recognised by the key in their names, in new/ and in cur/.
+
+        This lists new/ and cur/, once or twice for all replacements that are committed together.
+
+        Args:
+            source: as for `deliver`; it is read even if the key is known.
+            key: as for `deliver`. If a delivery of this key is under way, this call waits for its outcome first.
+            flags: as for `deliver`; flags of an older file are not taken over.
+            date: as for `deliver`.
+            headers: as for `deliver`.
+
+        Returns:
+            What to await for the durability of the new file and for the removal of the older ones. It gives a
+            Delivered whose ``duplicate`` is False.
+
+        Raises:
+            QuotaError: the file system is full or the quota used up. The older files are untouched then.
+            MaildirError: something else failed. If an older file could not be removed, the error says so: the new
+                file stays then, and `replace` can be called again. Otherwise the older files are untouched.
+            ValueError: `key`, `flags` or `date` is not acceptable.
+
+        Cancelling is that of `submit`. A replacement that is cancelled before the new file was published leaves the
+        older files untouched.
+        """
+        check_key(key)
+        draft = self._draft(key, flags, date, replaces=True)
+        self._writer.bind()
+        await self._known.claim(key, again=True)
+        return await self._submit_claimed(key, draft, source, headers)
+
+    async def _submit_claimed(
+        self, key: str, draft: Draft, source: Source, headers: bytes
+    ) -> Ticket[Delivered]:
+        """Submit a message whose key has been claimed, and settle the claim when the outcome is known."""
         try:
             ticket = await self._submit(draft, source, headers)
         except BaseException:
@@ -166,7 +222,8 @@ class Maildir:
     async def keys(self) -> set[str]:
         """Return the keys of all messages in new/ and cur/ that have a name of ours, and remember them.
 
-        One scan of the two directories, in the thread, after what is queued; nothing else ever lists the Maildir.
+        From then on a delivery of one of them (by `deliver`, `submit` or `open`, but not by `replace`) is a duplicate.
+        One scan of the two directories, in the thread, after what is queued; only `replace` lists them, too.
 
         Raises:
             MaildirError: the directories could not be read.
@@ -212,12 +269,16 @@ class Maildir:
     ) -> None:
         await self.aclose()
 
-    def _draft(self, key: str | None, flags: str, date: float | datetime.datetime | None) -> Draft:
+    def _draft(
+        self, key: str | None, flags: str, date: float | datetime.datetime | None, *, replaces: bool = False
+    ) -> Draft:
         if key is None:
             key = new_key()
         else:
             check_key(key)
-        return Draft(key, flags and check_flags(flags), check_date(date), Newlines(self._newline))
+        return Draft(
+            key, flags and check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces
+        )
 
     async def _submit(self, draft: Draft, source: Source, headers: bytes) -> Ticket[Delivered]:
         writer = self._writer

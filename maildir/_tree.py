@@ -7,8 +7,14 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
 
 from maildir._errors import NotAMaildir
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ("Tree", "write_all")
 
@@ -150,6 +156,22 @@ class Tree:
                         os.unlink(self._prefixes["tmp"] + entry.name, dir_fd=self._handles.get("tmp"))
                         removed.append(entry.name)
         return sorted(removed)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock by which processes take turns at removing messages, where the system has such locks."""
+        handle = self._handles.get("tmp")
+        if fcntl is None or handle is None:
+            yield
+            return
+        # Some network file systems have no locks. There two processes may remove at the same time.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)
 
     def sync(self, subdirectory: str) -> None:
         """Make the names in `subdirectory` durable, as far as the file system can."""
