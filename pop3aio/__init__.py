@@ -25,6 +25,7 @@ from pop3aio._fetch._journal import Identity, Journal, JournalError, identities
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
 from pop3aio._fetch._store import MessageStore
+from pop3aio._options import Options
 from pop3aio._session._message import Message
 from pop3aio._session._retrieval import Retrieval
 from pop3aio._version import __version__
@@ -74,6 +75,7 @@ __all__ = (
     "MechanismUnavailable",
     "Message",
     "MessageStore",
+    "Options",
     "POP3Error",
     "Policy",
     "Progress",

@@ -11,8 +11,8 @@ from typing import NoReturn
 from pop3aio._cli._errors import ExitStatus, Failed
 from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
 from pop3aio._cli._passwords import WAYS
-from pop3aio._connect import parse_pin
 from pop3aio._version import __version__
+from pop3aio._wire._pin import parse_pin
 
 __all__ = ("JOURNAL", "parse_arguments")
 

@@ -51,7 +51,7 @@ def _for_password(target: Target, client: Client) -> tuple[str | None, str]:
     # What the name and the password are made of matters to USER and PASS alone.
     password = target.login.password if isinstance(target.login, ByPassword) else "password"
     bound = asked is not None and asked.endswith("-PLUS")
-    binding = client._stream.channel_binding(end_point=bound)
+    binding = client.channel_binding(end_point=bound)
     [way, *_] = password_ways(
         target.url.user or "user",
         password,

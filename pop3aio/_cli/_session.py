@@ -95,7 +95,7 @@ class Target:
         await _attempt(self.login.log_in(client, self.url.user), ExitStatus.LOGIN, output)
 
     def _connect(self, tls: Tls, context: ssl.SSLContext | None, pin: str | None) -> Connect:
-        connection = connect(
+        return connect(
             self.url.host,
             self.url.port,
             tls=tls,
@@ -105,10 +105,8 @@ class Target:
             window=self.window,
             bare_lf=self.bare_lf,
             pin=pin,
+            record=self.recorder,
         )
-        if self.recorder is not None:
-            connection._tap = self.recorder.tap
-        return connection
 
 
 def _is_about_certificate(error: TlsError) -> bool:

@@ -45,7 +45,7 @@ class Authorization(Session):
         """
         refuse_insecure(self.secure, allow_insecure)
         self._queue.check_free()
-        binding = self._stream.channel_binding(end_point=channel_binding is not None)
+        binding = self.channel_binding(end_point=channel_binding is not None)
         ways = password_ways(
             user,
             password,
@@ -170,7 +170,7 @@ class Authorization(Session):
         else:
             peer = self.get_extra_info("peername")
             port = peer[1] if isinstance(peer, tuple) else None
-            mechanism = sasl.OAuthBearer(user, token, host=self._server_hostname or "", port=port)
+            mechanism = sasl.OAuthBearer(user, token, host=self._options.server_hostname or "", port=port)
         refusal = await self._authenticated(user, mechanism, token)
         if refusal is not None:
             raise refusal

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, Unpack
 
 from pop3aio._errors import (
     CommandError,
@@ -19,9 +19,11 @@ from pop3aio._errors import (
     TlsError,
     command_error,
 )
+from pop3aio._options import Options, StreamOptions, shows_options, with_changes
 from pop3aio._session._queue import PATIENCE, CommandQueue
+from pop3aio._wire._channel_binding import channel_binding
 from pop3aio._wire._stream import Stream
-from pop3aio._wire._tls import default_ssl_context
+from pop3aio._wire._tls import shared_ssl_context
 from pop3core import (
     BodyChunk,
     BodyEnd,
@@ -31,7 +33,6 @@ from pop3core import (
     Connection,
     Greeting,
     LimitExceeded,
-    Limits,
     LocalProtocolError,
     POP3Error,
     Quit,
@@ -43,18 +44,11 @@ from pop3core import (
     parse_capabilities,
 )
 
-__all__ = ("Session", "checked_window")
+__all__ = ("Session",)
 
 logger = logging.getLogger("pop3aio")
 
 _BEFORE_LOGIN = frozenset({State.GREETING, State.AUTHORIZATION, State.TLS_HANDSHAKE})
-
-
-def checked_window(window: int) -> int:
-    """Return `window`; raises ValueError if it cannot be one."""
-    if type(window) is not int or window < 1:
-        raise ValueError(f"the window is a count of commands from 1, not {window!r}")
-    return window
 
 
 _Answers: TypeAlias = list[tuple[Reply, bytes]]
@@ -72,66 +66,85 @@ class Session:
     def __init__(
         self,
         stream: Stream,
+        options: Options,
         *,
         address: str,
-        server_hostname: str | None,
-        timeout: float,
-        connect_timeout: float,
-        window: int,
-        limits: Limits,
-        bare_lf: bool,
         secure: bool,
-        pin: bytes | None = None,
     ) -> None:
         self._stream = stream
+        self._options = options
         self._address = address
         self._user: str | None = None
-        self._pin = pin
-        self._core = Connection(limits=limits, secure=secure, bare_lf=bare_lf)
-        self._queue = CommandQueue(self._core, stream, timeout)
-        self._server_hostname = server_hostname
-        self._timeout = timeout
-        self._connect_timeout = connect_timeout
-        self._window = checked_window(window)
+        self._core = Connection(limits=options.limits, secure=secure, bare_lf=options.bare_lf)
+        self._queue = CommandQueue(self._core, stream, options.timeout)
+        self._window = options.window
         self._window_forced = False
         self._closed = False
         self.capabilities = None
 
     @classmethod
+    @shows_options(StreamOptions)
     async def from_streams(
         cls,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
         secure: bool = False,
-        server_hostname: str | None = None,
-        timeout: float = 60.0,
-        connect_timeout: float = 30.0,
-        window: int = 256,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
-        bare_lf: bool = False,
+        options: Options | None = None,
+        **changes: Unpack[StreamOptions],
     ) -> Self:
         """Start a session on a connection that exists already: a tunnel, a proxy, a test's double.
 
-        `secure` says that it is as good as TLS; `server_hostname` is the name to verify should `start_tls` be
-        called. The other arguments, and what is raised, are those of `connect`.
+        Args:
+            reader: the receiving half; its task is the client's from now on.
+            writer: the sending half.
+            secure: whether the connection is as good as TLS already.
+            options: how to go on, instead of the defaults. How to connect is not asked for.
+            changes: single options, in place of those of `options`. `server_hostname` is the name to verify should
+                `start_tls` be called.
+
+        Raises:
+            POP3Error: what `connect` raises once there is a connection.
+            TypeError, ValueError: an option cannot be what it is.
+
+        Cancelling drops the connection.
         """
-        client = cls(
-            Stream(reader, writer),
-            address=server_hostname or "",
-            server_hostname=server_hostname,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            window=window,
-            limits=limits,
-            bare_lf=bare_lf,
-            secure=secure,
+        if other := changes.keys() - StreamOptions.__annotations__.keys():
+            raise TypeError(
+                f"from_streams() has no option {sorted(other)[0]!r}: there is a connection already"
+            )
+        chosen = with_changes(options, changes)
+        return await cls.begin(
+            Stream(reader, writer), chosen, address=chosen.server_hostname or "", secure=secure
         )
+
+    @classmethod
+    async def begin(
+        cls, stream: Stream, options: Options, *, address: str, secure: bool, handshake: bool = False
+    ) -> Self:
+        """Start a session on a stream: the greeting, and the capabilities. `connect` and `from_streams` call this.
+
+        Args:
+            stream: the connection.
+            options: how to go on; `server_hostname` is the certificate's name.
+            address: the server's part of the name of the account.
+            secure: whether the octets travel under TLS, once the `handshake` is done.
+            handshake: whether TLS starts before the greeting.
+
+        Raises what `connect` does; then, and after a cancel, nothing is left open.
+        """
+        if options.record is not None:
+            stream = options.record.tap(stream)
+        client = cls(stream, options, address=address, secure=secure)
         try:
-            await client._greet()
+            if handshake:
+                await client._handshake(None)
+            client.greeting = await client._queue.greeting()
+            if not client.greeting.ok:
+                raise command_error(client.greeting, "the connection")
             await client.capa()
         except BaseException:
-            client.abort()
+            await client.drop()
             raise
         return client
 
@@ -172,6 +185,14 @@ class Session:
         self._core.window = self._window = value
         self._window_forced = True
 
+    def channel_binding(self, *, end_point: bool = False) -> tuple[str, bytes] | None:
+        """Return the type and data that a login can be bound to, or None where there is none (RFC 5056).
+
+        Args:
+            end_point: whether to bind to the server's certificate if there is nothing better, as under TLS 1.3.
+        """
+        return channel_binding(self._stream.writer, end_point=end_point)
+
     def get_extra_info(self, name: str) -> object:
         """Return what the transport knows: ``"peername"``, ``"ssl_object"`` and the like (asyncio's names)."""
         return self._stream.writer.get_extra_info(name)
@@ -189,9 +210,12 @@ class Session:
             if exc_type is None:
                 await self.quit()
         finally:
-            self.abort()
-            # Let the transport see its end, so that nothing of it outlives this block.
-            await self._stream.close(0)
+            await self.drop()
+
+    async def drop(self) -> None:
+        """Drop the connection, and let the transport see its end, so that nothing of it is left."""
+        self.abort()
+        await self._stream.close(0)
 
     async def quit(self) -> None:
         """End the session; this is what deletes the messages that were marked (RFC 1939 section 6).
@@ -221,7 +245,7 @@ class Session:
             call = None
             try:
                 call = self._queue.submit(Quit())
-                reply = await self._queue.next_event(call, timeout=PATIENCE * self._timeout)
+                reply = await self._queue.next_event(call, timeout=PATIENCE * self._queue.timeout)
             except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
                 if call is not None and self._queue.marked and not self._core.withdraw(call.handle):
                     raise CommitUncertain(
@@ -257,11 +281,6 @@ class Session:
 
     # -- before the login
 
-    async def _greet(self) -> None:
-        self.greeting = await self._queue.greeting()
-        if not self.greeting.ok:
-            raise command_error(self.greeting, "the connection")
-
     async def capa(self, *, refresh: bool = False) -> Capabilities:
         """Return the server's capabilities, asking for them if they are not known or `refresh` is set (RFC 2449).
 
@@ -286,11 +305,11 @@ class Session:
     async def start_tls(self, ssl_context: ssl.SSLContext | None = None) -> Capabilities:
         """Continue under TLS by STLS, and return the capabilities as they are then (RFC 2595 section 4).
 
-        Without an `ssl_context`, one that verifies the server's certificate and name is made. Raises CommandError
+        Without an `ssl_context`, that of the options verifies the server's certificate and name. Raises CommandError
         when the server refuses STLS, StartTlsInjection when octets came in clear behind its ``+OK``, TlsError when
         the handshake fails; after the last two, and after a cancel, the connection is closed.
         """
-        if self._server_hostname is None:
+        if self._options.server_hostname is None:
             raise LocalProtocolError("start_tls needs a name to verify: give from_streams a server_hostname")
         self._queue.check_free()
         call = self._queue.submit(Stls())
@@ -309,7 +328,9 @@ class Session:
             if early is not None:
                 self._core.receive_data(early)
                 if not early:
-                    raise TlsError(f"{self._server_hostname} closed the connection in the TLS handshake")
+                    raise TlsError(
+                        f"{self._options.server_hostname} closed the connection in the TLS handshake"
+                    )
             self._core.next_event()
             await self._handshake(ssl_context)
             self._core.tls_established()
@@ -317,7 +338,7 @@ class Session:
             self._queue.fail(error)
             raise
         except OSError as error:
-            lost = TlsError(f"{self._server_hostname} closed the connection before the TLS handshake")
+            lost = TlsError(f"{self._options.server_hostname} closed the connection before the TLS handshake")
             self._queue.fail(lost)
             raise lost from error
         except BaseException:
@@ -330,9 +351,12 @@ class Session:
         return await self.capa()
 
     async def _handshake(self, ssl_context: ssl.SSLContext | None) -> None:
-        assert self._server_hostname is not None
-        context = ssl_context if ssl_context is not None else default_ssl_context()
-        await self._stream.start_tls(context, self._server_hostname, self._connect_timeout, self._pin)
+        options = self._options
+        assert options.server_hostname is not None
+        context = ssl_context or options.ssl_context or await shared_ssl_context()
+        await self._stream.start_tls(
+            context, options.server_hostname, options.connect_timeout, options.pin_octets
+        )
 
     # -- one command, and many
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import socket
 import ssl
 
 from pop3aio._errors import TlsError, printable
-from pop3aio._wire._certificate import public_key, server_end_point
+from pop3aio._wire._host import certificate_name
+from pop3aio._wire._pin import digests
 from pop3aio._wire._reach import reach
 from pop3aio._wire._reader import CHUNK, ChunkProtocol, ChunkReader
 
@@ -47,25 +47,6 @@ class Stream:
             attempt.close()
         return None
 
-    def channel_binding(self, *, end_point: bool = False) -> tuple[str, bytes] | None:
-        """Return the type and data of this TLS channel's binding, or None where Python has none (RFC 5056).
-
-        Of TLS 1.2 it is tls-unique: we never resume a session, without which it would not be safe. TLS 1.3 has
-        tls-exporter alone (RFC 9266), where the interpreter offers that; tls-unique must not be used there, though
-        Python returns one. With `end_point`, the server's certificate is bound to if there is nothing better.
-        """
-        tls = self.writer.get_extra_info("ssl_object")
-        if tls is None:
-            return None
-        kind = "tls-unique" if tls.version() == "TLSv1.2" else "tls-exporter"
-        data = tls.get_channel_binding(kind) if kind in ssl.CHANNEL_BINDING_TYPES else None
-        if data:
-            return kind, data
-        certificate = tls.getpeercert(binary_form=True)
-        if end_point and certificate is not None and (data := server_end_point(certificate)) is not None:
-            return "tls-server-end-point", data
-        return None
-
     async def start_tls(
         self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
     ) -> None:
@@ -87,12 +68,15 @@ class Stream:
         loop = asyncio.get_running_loop()
         reader = ChunkReader(loop)
         protocol = ChunkProtocol(reader, loop)
-        # An IPv6 zone is for routing, not for the certificate.
-        name = server_hostname.partition("%")[0]
+        name = certificate_name(server_hostname)
         self._broken = True
         try:
             transport = await loop.start_tls(
-                self.writer.transport, protocol, context, server_hostname=name, ssl_handshake_timeout=timeout
+                self.writer.transport,
+                protocol,
+                context,
+                server_hostname=name,
+                ssl_handshake_timeout=timeout,
             )
         except ssl.SSLCertVerificationError as error:
             raise TlsError(
@@ -146,13 +130,12 @@ class Stream:
 
 
 def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
-    certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    digests = [hashlib.sha256(octets).digest() for octets in (certificate, public_key(certificate))]
-    if pin not in digests:
+    of_certificate, of_key = digests(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))
+    if pin not in (of_certificate, of_key):
         transport.abort()
         raise TlsError(
-            f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is {digests[0].hex()}, "
-            f"its public key's {digests[1].hex()}"
+            f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is "
+            f"{of_certificate.hex()}, its public key's {of_key.hex()}"
         )
 
 

@@ -43,6 +43,7 @@ CANCELLED: dict[str, object] = {
             "prove",
             "quit",
             "rset",
+            "sizes",
             "stat",
             "uidl",
         )
@@ -53,6 +54,8 @@ CANCELLED: dict[str, object] = {
     "Client.user": sessions.AUTHORIZATION["user"],
     "Client.pass_": sessions.AUTHORIZATION["pass"],
     "Client.start_tls": sessions.test_stls,
+    "Client.begin": connecting.test_cancel_at_every_await,
+    "Client.drop": connecting.test_cancel_at_every_await,
     "Client.from_streams": connecting.test_cancel_a_start_on_streams_at_every_await,
     "Client.__aenter__": connecting.test_cancel_a_block_over_streams_at_every_await,
     "Client.__aexit__": connecting.test_cancel_a_block_over_streams_at_every_await,

@@ -205,7 +205,7 @@ LIMITS = pop3aio.Limits(min_rate=100_000)
 
 def hurry(client: pop3aio.Client) -> None:
     """Lose patience from here on: what was said before may have taken its time on a slow machine."""
-    client._queue.timeout = client._timeout = SHORT
+    client._queue.timeout = SHORT
 
 
 @pytest.mark.parametrize(

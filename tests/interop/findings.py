@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
 import pop3aio
 from pop3aio import Client, CommandError
-from pop3aio._wire._stream import Stream
+from pop3aio._options import SessionRecorder
 
 from .server import PASSWORD, RealServer, Tls
 
@@ -47,14 +47,12 @@ async def session(
     tls: Tls | None = None,
     *,
     timeout: float = _PATIENCE,
-    tap: Callable[[Stream], Stream] | None = None,
+    record: SessionRecorder | None = None,
 ) -> AsyncIterator[Client]:
     """Log in; a mailbox that the last session still holds is waited for."""
     deadline = monotonic() + _PATIENCE
     while True:
-        connection = server.connect(tls, timeout=timeout)
-        connection._tap = tap
-        client = await connection
+        client = await server.connect(tls, timeout=timeout, record=record)
         try:
             await client.login(user, PASSWORD, allow_insecure=not client.secure)
             break

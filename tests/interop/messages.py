@@ -34,7 +34,7 @@ async def messages(server: RealServer, found: Findings) -> str:
         while waiting:
             number, name = waiting[0]
             try:
-                async with session(server, user, timeout=5, tap=recorder.tap) as client:
+                async with session(server, user, timeout=5, record=recorder) as client:
                     scans = dict(await client.list())
                     for number, name in list(waiting):
                         data = await client.retr(number)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import ClassVar, Literal, Self, TypeAlias
 
 import pop3aio
+from pop3aio._options import SessionRecorder
 from pop3aio.testing import make_certificates
 
 from .cell import Cell
@@ -78,14 +79,24 @@ class RealServer:
         unpack(cls.packages, roots / cls.name.replace(" ", "-"))
 
     def connect(
-        self, tls: Tls | None = None, *, ssl_context: ssl.SSLContext | None = None, timeout: float = DEADLINE
+        self,
+        tls: Tls | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout: float = DEADLINE,
+        record: SessionRecorder | None = None,
     ) -> pop3aio.Connect:
         """Connect to it, by default in the best way that it has."""
         tls = self.ways[0] if tls is None else tls
         port = self.tls_port if tls == "implicit" else self.port
         context = self.certificates.client_context() if ssl_context is None else ssl_context
         return pop3aio.connect(
-            HOST, port, tls=tls, ssl_context=None if tls == "none" else context, timeout=timeout
+            HOST,
+            port,
+            tls=tls,
+            ssl_context=None if tls == "none" else context,
+            timeout=timeout,
+            record=record,
         )
 
     def url(self, user: str) -> str:

@@ -37,8 +37,9 @@ Use: TypeAlias = Callable[[Client], Awaitable[object]]
 async def use(server: Server | replay, what: Use, path: Path, *, password: str = "password") -> object:
     """Do something with a server, record it, and return what came of it: a result, or an error's class and text."""
     context = server.certificates.client_context() if server.certificates is not None else None
-    connection = pop3aio.connect(server.host, server.port, tls=server.tls, ssl_context=context)
-    connection._tap = Recorder(str(path), mail=True).tap
+    connection = pop3aio.connect(
+        server.host, server.port, tls=server.tls, ssl_context=context, record=Recorder(str(path), mail=True)
+    )
     try:
         async with connection as client:
             await client.login("user", password, allow_insecure=True)
@@ -141,10 +142,12 @@ async def test_mechanisms_are_replayed(mechanism: str, tmp_path: Path) -> None:
     async def log_in(server: Server | replay, secret: str) -> None:
         assert server.certificates is not None
         connection = pop3aio.connect(
-            server.host, server.port, tls="implicit", ssl_context=server.certificates.client_context()
+            server.host,
+            server.port,
+            tls="implicit",
+            ssl_context=server.certificates.client_context(),
+            record=Recorder(str(tmp_path / "recording"), mail=True) if isinstance(server, Server) else None,
         )
-        if isinstance(server, Server):
-            connection._tap = Recorder(str(tmp_path / "recording"), mail=True).tap
         async with connection as client:
             if mechanism == "XOAUTH2":
                 await client.login_oauth("user", secret)
