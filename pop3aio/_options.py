@@ -28,6 +28,7 @@ __all__ = (
     "StreamOptions",
     "Tls",
     "checked_port",
+    "checked_seconds",
     "checked_window",
     "shows_options",
     "with_changes",
@@ -125,8 +126,8 @@ class Options:
         _check_type("ssl_context", self.ssl_context, ssl.SSLContext, "an ssl.SSLContext")
         if self.server_hostname is not None:
             object.__setattr__(self, "server_hostname", host_name(self.server_hostname, "server_hostname"))
-        _check_seconds("timeout", self.timeout)
-        _check_seconds("connect_timeout", self.connect_timeout)
+        checked_seconds("timeout", self.timeout)
+        checked_seconds("connect_timeout", self.connect_timeout)
         checked_window(self.window)
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits is a Limits object, as in Limits(message=1000000), not {self.limits!r}")
@@ -199,11 +200,13 @@ def _check_type(name: str, value: object, kind: type, what: str) -> None:
         raise TypeError(f"{name} is {what}, or None, not {value!r}")
 
 
-def _check_seconds(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def checked_seconds(name: str, value: float) -> float:
+    """Return a number of seconds; raises TypeError or ValueError for what is none."""
+    if type(value) not in (int, float):
         raise TypeError(f"{name} is a number of seconds, as in {name}=30, not {value!r}")
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} is a number of seconds above 0 and not endless, not {value!r}")
+    return value
 
 
 def _check_local_addr(value: object) -> None:

@@ -1,26 +1,30 @@
-"""Callers in line for one connection.
+"""Commands in, answers out: what a message, a listing or a login sees of the connection.
 
-The queue is driven by those who wait in it: the first live caller reads the wire until its own answer is complete,
-then hands the turn to the next. No task runs in the background, no lock is held over an await, and what nobody
-reads is not received. The answer of a caller who has gone is read and dropped by the next one.
+How it works. `submit` gives a command to the core and its call to the line (`_line`); `next_event` waits until it is
+the call's turn and asks the pump (`_pump`) for events, until one belongs to the call. Events of cancelled calls, which
+stand before it in the line, go to `_cancelled`. The `ready_*` methods do the same without a coroutine, for an answer
+that has come already.
+
+Invariants:
+- The oldest call in the line is the one whose answer the core takes apart.
+- A new command is sent only after what came unasked has been looked at, so that it cannot be taken for the answer.
+- Nothing is read or dropped while another task reads (`line.reading`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Literal, overload
 
-from pop3aio._errors import ConcurrencyError, ConnectionLost, ResponseTimeout, printable
-from pop3aio._session._call import Call, Readers
-from pop3aio._session._deadline import Deadline
+from pop3aio._errors import ConcurrencyError, printable
+from pop3aio._session._call import Call
+from pop3aio._session._cancelled import CancelledAnswers
+from pop3aio._session._deadline import PATIENCE, Clock
+from pop3aio._session._line import Line
 from pop3aio._session._masks import Masks
-from pop3aio._session._reasons import broken, overdue, too_slow, violation
-from pop3aio._wire._reader import CHUNK
+from pop3aio._session._pump import Pump
 from pop3aio._wire._stream import Stream
 from pop3core import (
     BodyChunk,
@@ -28,91 +32,68 @@ from pop3core import (
     Command,
     Connection,
     ConnectionClosed,
-    Continuation,
     Dele,
     Event,
     Greeting,
     LocalProtocolError,
     POP3Error,
-    RemoteProtocolError,
     Reply,
     Rset,
-    StartTls,
     Stls,
 )
 
-__all__ = ("PATIENCE", "CommandQueue")
+__all__ = ("CommandQueue",)
 
 logger = logging.getLogger("pop3aio")
 
-PATIENCE = 5
-"""How many times the time-out may be waited for one answer in all, if it comes more slowly than `Limits.min_rate`."""
-
 
 class CommandQueue:
-    """The core, the stream, and the callers in the order of their commands.
+    """The commands of a session, from many tasks, and their answers.
 
-    `timeout` is in seconds, and bounds the wait for a whole status line and for each piece of a body; the waits for
-    one answer together are bounded by `PATIENCE` and the rate at which it comes.
+    Args:
+        core: the state machine.
+        stream: the connection.
+        timeout: seconds for a whole status line, and for each piece of a body. The waits for one answer together are
+            bounded by `PATIENCE` and the rate at which it comes.
+        clock: what tells the time, if not the running loop.
     """
 
-    def __init__(self, core: Connection, stream: Stream, timeout: float) -> None:
-        self.core = core
-        self.stream = stream
-        self.timeout = timeout
-        self.marked = 0
-        self._failure: POP3Error | None = None
-        self._calls: OrderedDict[int, Call] = OrderedDict()
-        self._readers = Readers(self._release_all)
-        self._reading: Call | None = None
-        self._disowned: list[Call] = []
-        self._dropped = 0
-        self._waiting = 0
-        self.masks = Masks()
+    def __init__(self, core: Connection, stream: Stream, timeout: float, clock: Clock | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._deadline = Deadline(self._loop, stream.abort)
-        self._tail = b""
-        # Whether the core may have something to tell: it has none before octets come.
-        self._fed = False
+        self.core = core
+        self.line = Line(core.withdraw, self._loop.call_soon_threadsafe)
+        self.pump = Pump(core, stream, self.line, timeout, clock or self._loop)
+        self._cancelled = CancelledAnswers(self.pump)
+        self.marked = 0
+
+    @property
+    def masks(self) -> Masks:
+        """The secrets that are in use, which no log and no exception may show."""
+        return self.pump.masks
 
     @property
     def failure(self) -> POP3Error | None:
         """Why the connection is unusable, a new exception each time; None while it is usable."""
-        return None if self._failure is None else _again(self._failure)
+        return self.pump.failure
 
     def check_usable(self) -> None:
         """Raise what is wrong with the connection, if something is."""
-        if self._failure is not None:
-            raise _again(self._failure)
+        self.pump.check_usable()
 
     def fail(self, error: POP3Error) -> None:
-        """Drop the connection; everyone in line, and everyone who comes later, gets this error."""
-        if self._failure is not None:
-            return
-        self._failure = error
-        self.stream.abort()
-        self._retire()
-
-    def _retire(self) -> None:
-        self._deadline.cancel()
-        for call in self._calls.values():
-            call.done = True
-            self._wake(call)
-        self._calls.clear()
-        self._readers.clear()
+        """Drop the connection; every caller in line and every later call raises this error."""
+        self.pump.fail(error)
 
     def close(self, why: str) -> None:
-        """Take note that the connection is over because the user wanted it so; the stream is the caller's to close."""
-        if self._failure is None:
-            self._failure = ConnectionLost(why)
-            self._retire()
+        """End the connection since the user wants it; the stream is the caller's to close."""
+        self.pump.close(why)
 
     # -- joining and leaving the line
 
     def check_free(self) -> None:
         """Raise ConcurrencyError if the running task has a message open, which it would wait for."""
-        self._release_disowned()
-        if self._readers.holds():
+        self.line.release_disowned()
+        if self.line.holds(asyncio.current_task()):
             raise ConcurrencyError(
                 "this task has a message open that is not read to its end, and would wait for itself: read it, or "
                 "leave its `async with` or the loop over retrieve(), before asking for something else"
@@ -121,8 +102,13 @@ class CommandQueue:
     def submit(self, command: Command, *, body: bool = False) -> Call:
         """Put a command in line, without waiting.
 
-        `body` says that the running task is going to take the answer piece by piece. Raises LocalProtocolError
-        when the command is not allowed now, and what is wrong with the connection when it is unusable.
+        Args:
+            command: what to send.
+            body: whether the running task is going to take the answer piece by piece.
+
+        Raises:
+            LocalProtocolError: the command is not allowed now.
+            POP3Error: what is wrong with the connection, when it is unusable.
         """
         self._prepare()
         return self._enqueue(command, asyncio.current_task(self._loop) if body else None)
@@ -136,107 +122,51 @@ class CommandQueue:
 
     def _prepare(self) -> None:
         self.check_usable()
-        if self._reading is None and (not self.core.outstanding or self._first_live() is None):
+        line = self.line
+        if line.reading is None and (not self.core.outstanding or line.first_live() is None):
             self._check_quiet()
 
     def _enqueue(self, command: Command, reader: asyncio.Task[object] | None) -> Call:
-        handle = self.core.send(command)
-        call = self._calls[handle] = Call(handle, command, PATIENCE * self.timeout)
+        call = Call(self.core.send(command), command, PATIENCE * self.pump.timeout)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("> %s", command.redacted())
-        if reader is not None:
-            self._readers.add(call, reader)
+        self.line.join(call, reader)
         return call
 
     def take_over(self, call: Call) -> None:
-        """Take note that it is the running task that takes the call's body, whoever asked for it.
+        """Make the running task the one that takes the call's body.
 
         Raises ConcurrencyError when another task is waiting for a piece of it.
         """
-        if call.turn is not None or self._reading is call:
-            raise ConcurrencyError(f"another task is waiting for the answer to {call.command.redacted()}")
-        if call.reader is not None and call.reader is not asyncio.current_task():
-            self._readers.discard(call)
-            self._readers.add(call, asyncio.current_task())
+        self.line.take_over(call, None if call.reader is None else asyncio.current_task())
 
     def release(self, call: Call) -> None:
-        """Leave the line before the answer is complete: the command is taken back, or its answer will be dropped."""
-        self._readers.discard(call)
-        if call.done:
-            return
-        if self.core.withdraw(call.handle):
-            call.done = True
-            del self._calls[call.handle]
-        else:
-            call.abandoned = True
-        # Another task may be waiting for what is given up here.
-        self._wake(call)
-        self._pass_turn()
+        """Give a call up: the command is taken back, or its answer will be dropped."""
+        self.line.release(call)
 
     def disown(self, call: Call) -> None:
-        """Release a call from a finalizer.
-
-        The collector may run one in any thread and in the middle of anything, so that only a flag is set here and now;
-        the rest is done by the next caller, or in the loop's next turn.
-        """
-        if (call.done and call.reader is None) or call.abandoned:
-            return
-        call.abandoned = True
-        self._disowned.append(call)
-        # A closed loop has nobody left who waits.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._release_disowned)
-
-    def _release_disowned(self) -> None:
-        # From the end, so that commands which were not written leave the line before their turn comes.
-        while self._disowned:
-            self.release(self._disowned.pop())
+        """Give a call up in a finalizer, in whichever thread that runs."""
+        self.line.disown(call)
 
     def finish(self, call: Call) -> None:
         """Take a call whose answer is complete out of the line, and hand the turn on."""
-        self._readers.discard(call)
-        self._leave(call)
-
-    def _leave(self, call: Call) -> None:
-        call.done = True
-        self._calls.pop(call.handle, None)
-        if self._waiting:
-            self._pass_turn()
+        self.line.let_go(call)
+        self.line.leave(call)
 
     def forget_reader(self, call: Call) -> None:
         """Take note that no task holds the call's body any more."""
-        self._readers.discard(call)
+        self.line.let_go(call)
 
-    def _first_live(self) -> Call | None:
-        for call in self._calls.values():
-            if not call.abandoned:
-                return call
-        return None
-
-    def _pass_turn(self) -> None:
-        first = self._first_live()
-        if first is not None:
-            self._wake(first)
-            if self._waiting:
-                self._readers.watch(first)
-
-    @staticmethod
-    def _wake(call: Call) -> None:
-        if call.turn is not None and not call.turn.done():
-            call.turn.set_result(None)
-
-    # -- waiting for the answer
+    # -- the answer
 
     def ready_event(self, call: Call) -> Event | None:
         """Return the next event of the call's answer if that has come and it is the call's turn; never waits.
 
         Most messages come whole in one read with many others: to take those needs no coroutine.
         """
-        if self._failure is not None or self._reading is not None or call.done or call.abandoned:
+        if not self._is_next(call):
             return None
-        if next(iter(self._calls.values())) is not call:
-            return None
-        event = self._core_event()
+        event = self.pump.next_event()
         if event is not None:
             self._note(event, call)
         return event
@@ -247,17 +177,19 @@ class CommandQueue:
         The answer is complete with it, and `forget_reader` has to be called once it is read: what a task may do while
         it holds a message must not depend on how that came. Never waits; where None is returned, ask `ready_event`.
         """
-        if not self._fed or self._failure is not None or self._reading is not None:
-            return None
-        if call.done or call.abandoned:
-            return None
-        if next(iter(self._calls.values())) is not call or logger.isEnabledFor(logging.DEBUG):
+        if not self.pump.fed or not self._is_next(call) or logger.isEnabledFor(logging.DEBUG):
             return None
         taken = self.core.next_message()
         if taken is None:
             return None
-        self._leave(call)
+        self.line.leave(call)
         return taken[1]
+
+    def _is_next(self, call: Call) -> bool:
+        line = self.line
+        if self.pump.failed is not None or line.reading is not None or call.done or call.abandoned:
+            return False
+        return next(iter(line.calls.values())) is call
 
     @overload
     async def next_event(self, call: Call, timeout: float | None = None) -> Event: ...
@@ -272,55 +204,68 @@ class CommandQueue:
     ) -> Event | bytes:
         """Return the next event of the call's answer, reading the wire when it is the call's turn.
 
-        `timeout` in seconds replaces the queue's. With `whole`, an answer that is a message and comes in one piece is
-        returned as its octets (see `ready_message`). Raises what is wrong with the connection, and LocalProtocolError
-        when the call was released meanwhile. Cancelling loses nothing: the event is there for the next call, or for
-        `release`.
+        Args:
+            call: whose answer.
+            timeout: seconds, in place of the queue's.
+            whole: return a message that comes in one piece as its octets (see `ready_message`).
+
+        Raises:
+            LocalProtocolError: the call was released meanwhile.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling loses nothing: the event is there for the next call, or for `release`.
         """
+        line, pump = self.line, self.pump
         deadline: float | None = None
         while True:
-            self.check_usable()
+            pump.check_usable()
             if call.done or call.abandoned:
                 raise LocalProtocolError(
                     f"{call.command.redacted()} was given up while its answer was waited for"
                 )
-            # One who was released while he reads is still there: two cannot read.
-            if self._reading is not None or self._first_live() is not call:
+            # A task that reads for a call which was released is still there, and two tasks cannot read.
+            if line.reading is not None or line.first_live() is not call:
                 await self._wait_for_turn(call)
                 continue
             if whole and (message := self.ready_message(call)) is not None:
                 return message
-            event = self._core_event()
+            event = pump.next_event()
             if event is None:
+                # One deadline for a whole event, however many pieces it comes in.
                 if deadline is None:
-                    deadline = self._loop.time() + (timeout or self.timeout)
-                await self._receive(call, deadline)
+                    deadline = pump.deadline(timeout)
+                await pump.receive(call, deadline)
                 continue
             assert not isinstance(event, (ConnectionClosed, Greeting))
             if event.handle == call.handle:
                 self._note(event, call)
                 return event
+            # What is dropped here does not count for the time of this call.
             deadline = None
             self._drop(event)
 
+    async def _wait_for_turn(self, call: Call) -> None:
+        self.pump.flush()
+        turn = self._loop.create_future()
+        self.line.await_turn(call, turn)
+        try:
+            await turn
+        finally:
+            self.line.end_wait(call)
+
     async def greeting(self) -> Greeting:
         """Return the server's greeting; raises what is wrong with the connection."""
-        deadline = self._loop.time() + self.timeout
+        deadline = self.pump.deadline(None)
         while True:
             self.check_usable()
-            event = self._core_event()
+            event = self.pump.next_event()
             if isinstance(event, Greeting):
                 logger.debug("< %s", printable(event.raw.decode("latin-1")))
                 return event
-            await self._receive(None, deadline)
-
-    def flush(self) -> None:
-        """Write what the core allows to be written now."""
-        data = self.core.data_to_send()
-        if data:
-            self.stream.writer.write(data)
+            await self.pump.receive(None, deadline)
 
     def _note(self, event: Event, call: Call) -> None:
+        """Take note of what an event means for the session, whether its caller still wants it or not."""
         if isinstance(event, BodyChunk):
             return
         if isinstance(event, Reply):
@@ -338,129 +283,19 @@ class CommandQueue:
             self.finish(call)
 
     def _drop(self, event: Event) -> None:
-        """Dispose of an event whose caller has gone."""
-        call = next(iter(self._calls.values()))
-        if isinstance(event, BodyChunk):
-            self._dropped += len(event.data)
-            if self._dropped > self.core.limits.abandoned:
-                self.fail(
-                    ConnectionLost(
-                        f"the connection was dropped: the answer to a cancelled {call.command.redacted()} is longer "
-                        f"than {self.core.limits.abandoned} octets"
-                    )
-                )
-                return
-        elif isinstance(event, Continuation):
-            self.core.answer(None)
-        elif isinstance(event, StartTls):
-            self.fail(ConnectionLost("the connection was dropped: STLS was cancelled"))
-            return
-        elif isinstance(event, BodyEnd):
-            self._dropped = 0
-        self._note(event, call)
-
-    def _core_event(self) -> Event | None:
-        if not self._fed:
-            return None
-        try:
-            event = self.core.next_event()
-        except RemoteProtocolError as error:
-            self.fail(violation(error, self.masks))
-            return None
-        if event is None:
-            self._fed = False
-            return None
-        if isinstance(event, ConnectionClosed):
-            self.fail(ConnectionLost("the server closed the connection"))
-            return None
-        return self.masks.reply(event) if isinstance(event, Reply) else event
+        call = self.line.oldest()
+        assert call is not None
+        if self._cancelled.take(event, call):
+            self._note(event, call)
 
     def _check_quiet(self) -> None:
         """Take what has come although nobody waits, before it can be taken for the answer to a new command.
 
-        That is the answers of callers who have gone, and nothing else.
+        That is the answers of cancelled calls, and nothing else: anything more is a fault of the server.
         """
-        try:
-            while (data := self.stream.poll()) is not None:
-                self._feed(data)
-                if not data:
-                    break
-        except OSError as error:
-            self.fail(broken(error))
-        while self._fed and self._failure is None:
-            event = self._core_event()
+        self.pump.poll()
+        while self.pump.fed and self.pump.failed is None:
+            event = self.pump.next_event()
             if event is not None:
                 self._drop(event)
         self.check_usable()
-
-    async def _wait_for_turn(self, call: Call) -> None:
-        self.flush()
-        call.turn = self._loop.create_future()
-        self._waiting += 1
-        try:
-            self._readers.watch(self._first_live())
-            await call.turn
-        finally:
-            self._waiting -= 1
-            call.turn = None
-
-    def _release_all(self, reader: asyncio.Task[object]) -> None:
-        for call in reversed(list(self._calls.values())):
-            if call.reader is reader:
-                self.release(call)
-
-    async def _receive(self, call: Call | None, deadline: float) -> None:
-        """Wait for octets, at most until `deadline` (the loop's time), and give them to the core."""
-        if self._failure is not None:
-            return
-        self.flush()
-        # Whose answer it is that comes, be it read for him or for one behind him.
-        due = next(iter(self._calls.values()), None)
-        since = self._loop.time()
-        slow = due is not None and since + due.patience <= deadline
-        if slow:
-            assert due is not None
-            deadline = since + due.patience
-        self._deadline.set(deadline)
-        self._reading = call
-        try:
-            data = await self.stream.reader.read(CHUNK)
-        except OSError as error:
-            self.fail(broken(error))
-            return
-        finally:
-            self._reading = None
-            self._deadline.clear()
-            if due is not None:
-                # The server is not to blame if the loop was held up for longer.
-                due.patience -= min(self._loop.time(), deadline) - since
-            if self._waiting and self._first_live() is not call:
-                self._pass_turn()
-        if self._deadline.expired:
-            if slow:
-                assert due is not None
-                why = too_slow(due.command, self.core.limits.min_rate)
-            else:
-                begun = self._tail if self.core.answering else b""
-                why = overdue(None if call is None else call.command, begun, self.core.outstanding)
-            self.fail(ResponseTimeout(why))
-        elif self._failure is None:
-            if due is not None:
-                earned = len(data) / self.core.limits.min_rate
-                due.patience = min(due.patience + earned, PATIENCE * self.timeout)
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        self._fed = True
-        if data:
-            self._tail = data[-4:]
-            self.core.receive_data(data)
-        else:
-            self.core.receive_eof()
-
-
-def _again(error: POP3Error) -> POP3Error:
-    """Return a copy, for another one to raise: each gets a traceback of his own."""
-    copied = copy.copy(error)
-    copied.__cause__ = error.__cause__
-    return copied

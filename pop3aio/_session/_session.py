@@ -19,8 +19,16 @@ from pop3aio._errors import (
     TlsError,
     command_error,
 )
-from pop3aio._options import Options, StreamOptions, shows_options, with_changes
-from pop3aio._session._queue import PATIENCE, CommandQueue
+from pop3aio._options import (
+    Options,
+    StreamOptions,
+    checked_seconds,
+    checked_window,
+    shows_options,
+    with_changes,
+)
+from pop3aio._session._deadline import PATIENCE, Clock
+from pop3aio._session._queue import CommandQueue
 from pop3aio._wire._channel_binding import channel_binding
 from pop3aio._wire._stream import Stream
 from pop3aio._wire._tls import shared_ssl_context
@@ -70,13 +78,14 @@ class Session:
         *,
         address: str,
         secure: bool,
+        clock: Clock | None = None,
     ) -> None:
         self._stream = stream
         self._options = options
         self._address = address
         self._user: str | None = None
         self._core = Connection(limits=options.limits, secure=secure, bare_lf=options.bare_lf)
-        self._queue = CommandQueue(self._core, stream, options.timeout)
+        self._queue = CommandQueue(self._core, stream, options.timeout, clock)
         self._window = options.window
         self._window_forced = False
         self._closed = False
@@ -120,7 +129,14 @@ class Session:
 
     @classmethod
     async def begin(
-        cls, stream: Stream, options: Options, *, address: str, secure: bool, handshake: bool = False
+        cls,
+        stream: Stream,
+        options: Options,
+        *,
+        address: str,
+        secure: bool,
+        handshake: bool = False,
+        clock: Clock | None = None,
     ) -> Self:
         """Start a session on a stream: the greeting, and the capabilities. `connect` and `from_streams` call this.
 
@@ -130,12 +146,13 @@ class Session:
             address: the server's part of the name of the account.
             secure: whether the octets travel under TLS, once the `handshake` is done.
             handshake: whether TLS starts before the greeting.
+            clock: what tells the time, if not the running loop.
 
         Raises what `connect` does; then, and after a cancel, nothing is left open.
         """
         if options.record is not None:
             stream = options.record.tap(stream)
-        client = cls(stream, options, address=address, secure=secure)
+        client = cls(stream, options, address=address, secure=secure, clock=clock)
         try:
             if handshake:
                 await client._handshake(None)
@@ -182,8 +199,17 @@ class Session:
 
     @window.setter
     def window(self, value: int) -> None:
-        self._core.window = self._window = value
+        self._core.window = self._window = checked_window(value)
         self._window_forced = True
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for a status line, and for each piece of an answer; set it to wait longer or shorter from now on."""
+        return self._queue.pump.timeout
+
+    @timeout.setter
+    def timeout(self, value: float) -> None:
+        self._queue.pump.timeout = checked_seconds("timeout", value)
 
     def channel_binding(self, *, end_point: bool = False) -> tuple[str, bytes] | None:
         """Return the type and data that a login can be bound to, or None where there is none (RFC 5056).
@@ -245,7 +271,7 @@ class Session:
             call = None
             try:
                 call = self._queue.submit(Quit())
-                reply = await self._queue.next_event(call, timeout=PATIENCE * self._queue.timeout)
+                reply = await self._queue.next_event(call, timeout=PATIENCE * self.timeout)
             except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
                 if call is not None and self._queue.marked and not self._core.withdraw(call.handle):
                     raise CommitUncertain(

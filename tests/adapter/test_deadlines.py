@@ -11,9 +11,11 @@ import pytest
 
 import pop3aio
 from pop3aio import sasl
-from pop3aio._session._queue import PATIENCE
+from pop3aio._session._deadline import PATIENCE
+from pop3aio._wire._stream import open_stream
 from pop3aio.testing import Certificates
-from tests.kit.script import Peer, Script, abandon, iterate, session, welcome
+from tests.kit.clock import Clock
+from tests.kit.script import Peer, Script, abandon, admit, iterate, session, welcome
 
 # Seconds: the drops come ten times as often, so that no time between two of them is ever too long.
 SHORT = 0.05
@@ -22,58 +24,30 @@ SHORT = 0.05
 TIMEOUT = 60.0
 
 
-class Clock:
-    """The loop of a queue, with a time that passes when the test says so."""
-
-    def __init__(self, client: pop3aio.Client) -> None:
-        self._queue = client._queue
-        self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time()
-        self._timers: list[asyncio.TimerHandle] = []
-        self._queue._deadline.cancel()
-        self._queue._deadline._loop = self  # type: ignore[assignment]
-        self._queue._loop = self  # type: ignore[assignment]
-
-    def time(self) -> float:
-        return self._now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        self._timers.append(asyncio.TimerHandle(when, callback, (), self._loop))
-        return self._timers[-1]
-
-    def create_future(self) -> asyncio.Future[None]:
-        return self._loop.create_future()
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        callback()
-
-    def call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(callback)
-
-    def advance(self, seconds: float) -> None:
-        """Let so much time pass, and what is due by then happen."""
-        until = self._now + seconds
-        while due := [timer for timer in self._timers if not timer.cancelled() and timer.when() <= until]:
-            first = min(due, key=lambda timer: timer.when())
-            self._timers.remove(first)
-            self._now = max(self._now, first.when())
-            first._run()
-        self._now = until
-
-
 @contextlib.asynccontextmanager
 async def by_the_clock(**options: Any) -> AsyncIterator[tuple[pop3aio.Client, Peer, Clock]]:
     """A session whose server is the test itself, and whose time passes when the test says so."""
     peers = []
 
     async def play(peer: Peer) -> None:
+        await admit(peer)
         peers.append(peer)
         await peer.rest()
 
-    async with session(play, timeout=TIMEOUT, **options) as (client, _):
-        while not peers:
-            await asyncio.sleep(0)
-        yield client, peers[0], Clock(client)
+    clock = Clock()
+    async with Script(play) as server:
+        client = await pop3aio.Client.begin(
+            await open_stream(server.host, server.port),
+            pop3aio.Options(timeout=TIMEOUT, **options),
+            address="",
+            secure=False,
+            clock=clock,
+        )
+        try:
+            await client.login("user", "secret", allow_insecure=True)
+            yield client, peers[0], clock
+        finally:
+            await client.drop()
 
 
 async def waiting(awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
@@ -109,8 +83,7 @@ async def test_drops_do_not_add_up_to_a_message() -> None:
                 while True:
                     piece = await waiting(anext(message))
                     clock.advance(TIMEOUT / 2)
-                    if not client._queue._deadline.expired:
-                        peer.send(b"x")
+                    peer.send(b"x")
                     await piece
                     pieces += 1
             # An octet earns ten milliseconds back, which is not worth mentioning.
@@ -140,8 +113,7 @@ async def test_a_fast_start_does_not_pay_for_a_stall() -> None:
                 for _ in range(2 * PATIENCE + 1):
                     piece = await waiting(anext(message))
                     clock.advance(TIMEOUT / 2)
-                    if not client._queue._deadline.expired:
-                        peer.send(b"x")
+                    peer.send(b"x")
                     await piece
 
 
@@ -164,9 +136,7 @@ async def test_a_short_wait_behind_a_long_one_is_ended_in_time() -> None:
             piece = await waiting(anext(message))
             peer.send(b"x")
             await piece
-            call = message._call
-            assert call is not None
-            call.patience = 1.0
+            client.timeout = 1.0
             piece = await waiting(anext(message))
             clock.advance(1.5)
             with pytest.raises(pop3aio.ResponseTimeout):
@@ -181,12 +151,32 @@ async def test_the_answer_of_one_who_has_gone_must_not_drip_either() -> None:
         noop = await waiting(client.noop())
         for _ in range(2 * PATIENCE + 1):
             clock.advance(TIMEOUT / 2)
-            if not client._queue._deadline.expired:
-                peer.send(b"x")
+            peer.send(b"x")
             for _ in range(5):
                 await asyncio.sleep(0)
         with pytest.raises(pop3aio.ResponseTimeout, match="RETR 1 comes at less than 100 octets a second"):
             await noop
+
+
+async def test_the_time_is_over_as_the_reader_is_cancelled() -> None:
+    async with by_the_clock() as (client, _, clock):
+        first = await waiting(client.noop())
+        second = await waiting(client.stat())
+        clock.advance(TIMEOUT + 1)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        with pytest.raises(pop3aio.ResponseTimeout):
+            await second
+
+
+async def test_the_timer_finds_nobody_waiting() -> None:
+    async with by_the_clock() as (client, peer, clock):
+        for _ in range(2):
+            noop = await waiting(client.noop())
+            peer.send(b"+OK\r\n")
+            await noop
+            clock.advance(TIMEOUT * 2)
 
 
 # -- on the wire
@@ -205,7 +195,7 @@ LIMITS = pop3aio.Limits(min_rate=100_000)
 
 def hurry(client: pop3aio.Client) -> None:
     """Lose patience from here on: what was said before may have taken its time on a slow machine."""
-    client._queue.timeout = SHORT
+    client.timeout = SHORT
 
 
 @pytest.mark.parametrize(

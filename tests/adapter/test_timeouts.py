@@ -8,7 +8,7 @@ import time
 import pytest
 
 import pop3aio
-from pop3aio._session._queue import PATIENCE
+from pop3aio._session._deadline import PATIENCE
 from tests.kit.script import Peer, session
 
 SHORT = 0.05
@@ -145,37 +145,6 @@ async def test_dropping_the_answer_of_one_who_has_gone_does_not_count() -> None:
         assert await client.stat() == pop3aio.Stat(1, 2)
 
 
-async def test_the_time_is_over_as_the_reader_is_cancelled() -> None:
-    async def play(peer: Peer) -> None:
-        await peer.rest()
-
-    async with session(play) as (client, _):
-        first = asyncio.ensure_future(client.noop())
-        second = asyncio.ensure_future(client.stat())
-        await asyncio.sleep(0)
-        client._queue._deadline._when = 0.0
-        client._queue._deadline._end()
-        first.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        with pytest.raises(pop3aio.ResponseTimeout):
-            await second
-
-
-async def test_the_timer_finds_nobody_waiting() -> None:
-    async def play(peer: Peer) -> None:
-        for _ in range(2):
-            await peer.answer(b"NOOP", b"+OK\r\n")
-
-    async with session(play) as (client, _):
-        await client.noop()
-        deadline = client._queue._deadline
-        assert deadline._timer is not None
-        deadline._timer.cancel()
-        deadline._look()
-        await client.noop()
-
-
 async def test_a_loop_that_is_held_up_is_not_the_servers_fault() -> None:
     """What came in time counts, even if the loop finds it together with the end of the time."""
     peers = []
@@ -187,7 +156,7 @@ async def test_a_loop_that_is_held_up_is_not_the_servers_fault() -> None:
     async with session(play) as (client, _):
         while not peers:
             await asyncio.sleep(0)
-        client._queue.timeout = SHORT
+        client.timeout = SHORT
         for _ in range(2):
             call = asyncio.ensure_future(client.noop())
             await asyncio.sleep(0)

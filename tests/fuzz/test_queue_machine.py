@@ -284,7 +284,7 @@ class Machine(RuleBasedStateMachine):
             self._check(caller, failure)
         assert not asyncio.all_tasks(self.loop)
         # The answers of those who have gone are read when somebody comes.
-        assert all(call.abandoned for call in self.client._queue._calls.values())
+        assert all(call.abandoned for call in self.client._queue.line.calls.values())
 
     def _break_off(self) -> None:
         """The connection ends, or is not to be trusted any more, in the middle of whatever is going on."""

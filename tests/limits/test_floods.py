@@ -331,7 +331,7 @@ async def test_a_server_that_does_not_read_is_not_written_to_without_end() -> No
             server.host, server.port, tls="none", window=10_000, limits=Limits(unanswered=100)
         )
         await client.login("user", "secret", allow_insecure=True)
-        client._queue.timeout = 0.05
+        client.timeout = 0.05
         with pytest.raises(pop3aio.ResponseTimeout):
             await client.delete(range(1, 1000))
         waiting.set()
