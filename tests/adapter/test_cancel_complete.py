@@ -75,7 +75,7 @@ CANCELLED: dict[str, object] = {
     **{f"SQLiteJournal.{name}": use for name, use in storage.JOURNAL.items()},
     **{
         f"Maildir.{name}": storage.MAILDIR[name]
-        for name in ("__aenter__", "__aexit__", "aclose", "clean", "deliver", "keys", "submit")
+        for name in ("__aenter__", "__aexit__", "aclose", "clean", "deliver", "keys", "replace", "submit")
     },
     "Writer.__aenter__": storage.MAILDIR["write"],
     "Writer.write": storage.MAILDIR["write"],

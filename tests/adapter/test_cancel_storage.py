@@ -122,6 +122,7 @@ MAILDIR: dict[str, Callable[[maildir.Maildir], Awaitable[Any]]] = {
     "clean": lambda box: box.clean(0),
     "deliver": lambda box: box.deliver(BODY, key="0" * 32),
     "keys": lambda box: box.keys(),
+    "replace": lambda box: box.replace(BODY, key="0" * 32),
     "submit": submit,
     "write": write,
     "broken off": broken_off,
