@@ -2,7 +2,8 @@
 
 from maildir._draft import Delivered, Octets
 from maildir._errors import MaildirError, NotAMaildir, QuotaError
-from maildir._maildir import Maildir, Source
+from maildir._maildir import Maildir
+from maildir._source import Source
 from maildir._writer import Writer
 
 __all__ = (

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
+from maildir._cleaning import clean
 from maildir._draft import Delivered, Draft, Step
 from maildir._errors import explain
 from maildir._names import SEPARATOR, Names, key_of, suffix
@@ -94,8 +95,11 @@ class Committer:
         with self._explained("open the Maildir"):
             self._tree.prepare()
 
-    def keys(self) -> set[str]:
-        """Return the keys in the names of new/ and cur/, which are durable then."""
+    def keys(self) -> tuple[set[str], set[str]]:
+        """Return the keys in the names of new/ and cur/, which are durable then, in two sets that are equal.
+
+        To copy a large set takes milliseconds, so the thread does it.
+        """
         with self._explained("list the messages"):
             self._tree.prepare()
             # New mail moves from new/ to cur/, so in this order none slips through between the two.
@@ -105,13 +109,15 @@ class Committer:
                 # Whoever was killed between a rename and this left names that a power cut could take away.
                 self._tree.sync("new")
                 self._tree.sync("cur")
-        return {key for name in names if (key := key_of(name))}
+        found = {key for name in names if (key := key_of(name))}
+        return found, set(found)
 
     def clean(self, max_age: float) -> list[str]:
-        """Remove what is older than `max_age` seconds from tmp/, except messages that are just coming in."""
+        """Remove what is abandoned or older than `max_age` seconds from tmp/, except messages that are coming in."""
         with self._explained("clean tmp/"):
             self._tree.prepare()
-            return self._retry(self._tree.clean, max_age, {draft.base for draft in self._partial})
+            spare = {draft.base for draft in self._partial}
+            return self._retry(clean, self._tree, max_age, self._names.host, spare)
 
     def close(self) -> None:
         """Discard what came in part, and close the directories."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from maildir._group import Ticket
-    from maildir._newlines import Newlines
+from maildir._newlines import Newlines
+from maildir._ticket import Ticket
 
 __all__ = ("Delivered", "Draft", "Octets", "Step")
 

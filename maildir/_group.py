@@ -14,55 +14,15 @@ from aiofiles import os as aiofiles_os
 from maildir._commit import Committer
 from maildir._draft import Draft, Step
 from maildir._errors import MaildirError
+from maildir._ticket import Ticket
 
-__all__ = ("GroupWriter", "Ticket")
+__all__ = ("GroupWriter",)
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 # What a message costs beside its octets, so that a flood of empty ones is held up too.
 _OVERHEAD = 1024
-
-
-class Ticket(asyncio.Future[_T]):
-    """The outcome of one item of the queue.
-
-    To cancel a ticket, or the task that waits for it, takes a message back if the thread does not have it yet.
-    Otherwise the ticket stays pending until the thread lets go of the message, and the waiting task gets its
-    CancelledError then: asyncio keeps the request for it when ``cancel`` returns False. So nobody goes on while a
-    call that was started for him still runs.
-    """
-
-    _item: Draft | _Call
-    _writer: GroupWriter
-
-    @classmethod
-    def issue(cls, writer: GroupWriter, item: Draft | _Call, loop: asyncio.AbstractEventLoop) -> Ticket[_T]:
-        """Return the ticket for `item`, and note it there."""
-        ticket = cls(loop=loop)
-        ticket._writer = writer
-        ticket._item = item
-        item.ticket = ticket
-        return ticket
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Take the message back if that is still possible; return whether the ticket is cancelled now."""
-        if self.done() or not self._writer.withdraw(self._item):
-            return False
-        return super().cancel(msg)
-
-    def give_up(self) -> None:
-        """Cancel the ticket, since the thread has dropped the message."""
-        super().cancel()
-
-    def fail(self, error: Exception) -> None:
-        """Set `error`. Who does not wait for the ticket does not want to know, so asyncio shall not complain."""
-        self.set_exception(error)
-        self.exception()
-
-    def succeeded(self) -> bool:
-        """Return whether the outcome is known and good."""
-        return self.done() and not self.cancelled() and self.exception() is None
 
 
 class _Call:
@@ -211,7 +171,7 @@ class GroupWriter:
 
     def _append(self, item: Draft | _Call) -> Ticket[Any]:
         assert self._loop is not None
-        ticket: Ticket[Any] = Ticket.issue(self, item, self._loop)
+        ticket: Ticket[Any] = Ticket.issue(self.withdraw, item, self._loop)
         self._queue.append(item)
         self._start()
         return ticket

@@ -18,8 +18,8 @@ class KnownKeys:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def learn(self, keys: set[str]) -> None:
-        """Take `keys` for all there are."""
-        self._known = set(keys)
+        """Take `keys` for all there are; the set is changed from then on."""
+        self._known = keys
 
     async def claim(self, key: str, *, again: bool = False) -> bool:
         """Return True when the caller is to deliver `key`, and `settle` it; False when the key is known.

@@ -5,24 +5,37 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast, get_args
+from typing import Self
 
+from maildir._checks import (
+    check_bool,
+    check_choice,
+    check_count,
+    check_date,
+    check_flags,
+    check_headers,
+    check_hostname,
+    check_key,
+    check_max_age,
+    check_mode,
+    check_path,
+)
 from maildir._commit import Committer, Durability, Publish
-from maildir._draft import Delivered, Draft, Octets, Step
-from maildir._group import GroupWriter, Ticket
+from maildir._draft import Delivered, Draft, Step
+from maildir._group import GroupWriter
 from maildir._keys import KnownKeys
-from maildir._names import Names, check_date, check_flags, check_key, new_key
-from maildir._newlines import PIECE, Newline, Newlines
+from maildir._names import Names, new_key
+from maildir._newlines import Newline, Newlines
+from maildir._source import Source, chunks
 from maildir._spool import Spool
+from maildir._ticket import Ticket
 from maildir._tree import Tree
 from maildir._writer import Writer
 
-__all__ = ("Maildir", "Source")
-
-Source: TypeAlias = AsyncIterable[Octets] | Iterable[Octets] | Octets
+__all__ = ("Maildir",)
 
 
 class Maildir:
@@ -37,14 +50,15 @@ class Maildir:
     makes the Maildir, which otherwise the first delivery does, and leaving it closes.
 
     Args:
-        path: the directory with tmp/, new/ and cur/; a relative one is resolved now.
+        path: the directory with tmp/, new/ and cur/. A relative path is resolved now. A ``~`` or ``~user`` at the
+            beginning is expanded; a directory whose name begins with a tilde can be given as ``"./~name"``.
         create: whether to make the Maildir if there is nothing or an empty directory. Something else is left alone.
         durability: ``"full"``, or ``"data"`` without synchronising the directory (a power failure may take the name of
             a message that was reported as delivered), or ``"none"`` without synchronising at all.
         newline: what stands at the end of a line: ``"lf"`` and ``"crlf"`` convert the other, ``"verbatim"`` nothing.
         sizes: whether names say the sizes (``,S=octets,W=virtual octets``), so that servers need not look.
-        mode: the permissions of files, less the umask.
-        dirmode: the permissions of directories that are made, less the umask.
+        mode: the permissions of files, less the umask, from 0o200 to 0o777.
+        dirmode: the permissions of directories that are made, less the umask; they include 0o700.
         publish: ``"rename"``, or ``"link"``, which fails rather than overwrites should a name exist; where there are no
             hard links it renames after all.
         hostname: the last part of names; by default that of this machine.
@@ -52,7 +66,7 @@ class Maildir:
         max_queued: how many octets may wait for the thread before callers do.
 
     Raises:
-        ValueError: an argument is none of these.
+        TypeError, ValueError: an argument is none of these; the text says what to write.
     """
 
     def __init__(
@@ -70,14 +84,17 @@ class Maildir:
         max_batch: int = 128,
         max_queued: int = 8 << 20,
     ) -> None:
-        _check_choice("durability", durability, Durability)
-        _check_choice("newline", newline, Newline)
-        _check_choice("publish", publish, Publish)
-        if max_batch < 1 or max_queued < 1:
-            raise ValueError(
-                f"max_batch and max_queued must be at least 1, not {max_batch!r} and {max_queued!r}"
-            )
-        self._path = os.path.abspath(path)
+        self._path = check_path(path)
+        check_bool("create", create)
+        check_choice("durability", durability, Durability)
+        check_choice("newline", newline, Newline)
+        check_bool("sizes", sizes)
+        check_mode("mode", mode, needed=0o200, most=0o777)
+        check_mode("dirmode", dirmode, needed=0o700, most=0o7777)
+        check_choice("publish", publish, Publish)
+        check_hostname(hostname)
+        check_count("max_batch", max_batch)
+        check_count("max_queued", max_queued)
         self._newline = newline
         tree = Tree(self._path, create=create, dirmode=dirmode, sync=durability == "full")
         self._committer = Committer(
@@ -112,7 +129,7 @@ class Maildir:
         Raises:
             QuotaError: the file system is full or the quota used up.
             MaildirError: something else failed; in any case nothing of the message is left.
-            ValueError: `key`, `flags` or `date` is not acceptable.
+            TypeError, ValueError: an argument is not acceptable.
 
         A key is known if the last `keys` found it, or if this object delivered a message under it since (with `keys`
         or without). For a known key the source is not read, and a Delivered with ``duplicate=True`` is returned. The
@@ -144,6 +161,7 @@ class Maildir:
         `deliver`. Several tasks may await the result; if one of them is cancelled, all are.
         """
         draft = self._draft(key, flags, date)
+        headers = check_headers(headers)
         loop = self._writer.bind()
         if key is None:
             return await self._submit(draft, source, headers)
@@ -186,13 +204,14 @@ class Maildir:
             QuotaError: the file system is full or the quota used up. The older files are untouched then.
             MaildirError: something else failed. If an older file could not be removed, the error says so: the new
                 file stays then, and `replace` can be called again. Otherwise the older files are untouched.
-            ValueError: `key`, `flags` or `date` is not acceptable.
+            TypeError, ValueError: an argument is not acceptable.
 
         Cancelling is that of `submit`. A replacement that is cancelled before the new file was published leaves the
         older files untouched.
         """
         check_key(key)
         draft = self._draft(key, flags, date, replaces=True)
+        headers = check_headers(headers)
         self._writer.bind()
         await self._known.claim(key, again=True)
         return await self._submit_claimed(key, draft, source, headers)
@@ -230,21 +249,31 @@ class Maildir:
 
         Cancelling waits for the scan to end.
         """
-        found = await self._writer.call(self._committer.keys)
-        self._known.learn(found)
+        found, known = await self._writer.call(self._committer.keys)
+        self._known.learn(known)
         return found
 
     async def clean(self, max_age: float = 129600) -> list[str]:
-        """Remove files from tmp/ which nothing has touched for `max_age` seconds, and return their names.
+        """Remove files from tmp/ that no program will deliver any more, and return their names.
 
-        36 hours are the custom: what is younger may be another program's delivery. A message that is coming in through
-        this object is spared at any age.
+        The files of killed processes that delivered by this package on this host go at once, if it is sure that the
+        processes are dead. Other files go when nothing has touched them for `max_age` seconds: 36 hours are the custom,
+        and a younger file may be another program's delivery. A message that is coming in through this object is spared
+        at any age.
+
+        Args:
+            max_age: seconds, from 0 on.
+
+        Returns:
+            The names of the removed files.
 
         Raises:
             MaildirError: tmp/ could not be read, or a file in it not removed.
+            TypeError, ValueError: `max_age` is not acceptable.
 
         Cancelling waits for the removal to end.
         """
+        check_max_age(max_age)
         return await self._writer.call(partial(self._committer.clean, max_age))
 
     async def aclose(self) -> None:
@@ -276,9 +305,7 @@ class Maildir:
             key = new_key()
         else:
             check_key(key)
-        return Draft(
-            key, flags and check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces
-        )
+        return Draft(key, check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces)
 
     async def _submit(self, draft: Draft, source: Source, headers: bytes) -> Ticket[Delivered]:
         writer = self._writer
@@ -290,17 +317,17 @@ class Maildir:
             if headers:
                 stream.add(headers)
             if isinstance(source, AsyncIterable):
-                chunks = aiter(source)
+                incoming = aiter(source)
                 try:
-                    async for chunk in chunks:
+                    async for chunk in incoming:
                         if stream.add(chunk):
                             await stream.spill()
                 finally:
-                    # One that is left half-way would otherwise be closed whenever the collector finds it.
-                    if isinstance(chunks, AsyncGenerator):
-                        await chunks.aclose()
+                    # A generator that is left half-way would otherwise be closed when the collector finds it.
+                    if isinstance(incoming, AsyncGenerator):
+                        await incoming.aclose()
             else:
-                for chunk in _chunks(source):
+                for chunk in chunks(source):
                     if stream.add(chunk):
                         await stream.spill()
             return await stream.finish()
@@ -311,21 +338,3 @@ class Maildir:
     def _settle(self, key: str, ticket: asyncio.Future[Delivered]) -> None:
         assert isinstance(ticket, Ticket)
         self._known.settle(key, delivered=ticket.succeeded())
-
-
-def _chunks(source: Iterable[Octets] | Octets) -> Iterator[Octets]:
-    """Return the chunks of `source`; a buffer is cut up, so that no second one of its size is needed."""
-    if isinstance(source, str):
-        raise TypeError("a message is made of octets, not of str")
-    try:
-        view = memoryview(source)  # type: ignore[arg-type]
-    except TypeError:
-        return iter(cast("Iterable[Octets]", source))
-    view = view.cast("B")
-    return (view[start : start + PIECE] for start in range(0, len(view), PIECE))
-
-
-def _check_choice(name: str, value: object, choices: Any) -> None:
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

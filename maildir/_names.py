@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
-import math
 import os
 import re
 import socket
@@ -12,16 +10,14 @@ import sys
 import time
 from collections import deque
 
-__all__ = ("SEPARATOR", "Names", "check_date", "check_flags", "check_key", "key_of", "new_key", "suffix")
+__all__ = ("SEPARATOR", "Names", "key_of", "maker_of", "new_key", "suffix")
 
 # A colon would open an alternate stream of a file on NTFS; the semicolon is what mbsync and others write there.
 SEPARATOR = ";" if sys.platform == "win32" else ":"
 
-_KEY = re.compile(r"[0-9a-f]{1,64}")
-_OURS = re.compile(r"[0-9]+\.M[0-9]+P[0-9]+Q[0-9]+R([0-9a-f]+)\.")
+_OURS = re.compile(r"[0-9]+\.M[0-9]+P([0-9]+)Q[0-9]+R([0-9a-f]+)\.")
 _HOST_SPECIAL = re.compile(rb"[^A-Za-z0-9._-]")
 _HOST_OCTETS = 64
-_FLAGS = frozenset("DFPRST")
 
 # Deliveries of this process, whatever the Maildir: `next` on it is atomic.
 _deliveries = itertools.count(1)
@@ -38,17 +34,17 @@ class Names:
     key is 64 random bits or more, so a name is unique across reused pids, cloned machines and containers.
     """
 
-    __slots__ = ("_host", "_last")
+    __slots__ = ("_last", "host")
 
     def __init__(self, hostname: str | None) -> None:
-        self._host = _escape(socket.gethostname() if hostname is None else hostname)
+        self.host = _escape(socket.gethostname() if hostname is None else hostname)
         self._last = 0
 
     def make(self, key: str) -> str:
         """Return the next name with this `key`."""
         self._last = now = max(time.time_ns() // 1000, self._last + 1)
         seconds, micros = divmod(now, 1_000_000)
-        return f"{seconds}.M{micros:06d}P{os.getpid()}Q{next(_deliveries)}R{key}.{self._host}"
+        return f"{seconds}.M{micros:06d}P{os.getpid()}Q{next(_deliveries)}R{key}.{self.host}"
 
 
 def _escape(hostname: str) -> str:
@@ -79,44 +75,15 @@ def new_key() -> str:
 def key_of(name: str) -> str | None:
     """Return the key in the file name `name`, or None if it is not a name of ours."""
     found = _OURS.match(name)
-    return found[1] if found else None
+    return found[2] if found else None
+
+
+def maker_of(name: str) -> tuple[int, str] | None:
+    """Return the process id and the host in `name`, a name in tmp/, or None if it is not a name of ours."""
+    found = _OURS.match(name)
+    return (int(found[1]), name[found.end() :]) if found else None
 
 
 def suffix(octets: int, virtual_octets: int) -> str:
     """Return ``,S=octets,W=virtual octets``: Dovecot and Courier trust these numbers, so they are exact."""
     return f",S={octets},W={virtual_octets}"
-
-
-def check_key(key: str) -> None:
-    """Raise ValueError unless `key` is 1 to 64 lower-case hexadecimal digits."""
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ValueError(f"key must be 1 to 64 lower-case hexadecimal digits, not {key!r}")
-
-
-def check_flags(flags: str) -> str:
-    """Return `flags` sorted, each once.
-
-    Raises:
-        ValueError: a letter is not one of these; what others mean is known to a table of another program only.
-    """
-    unknown = set(flags) - _FLAGS
-    if unknown:
-        raise ValueError(f"flags are letters of DFPRST, not {''.join(sorted(unknown))!r}")
-    return "".join(sorted(set(flags)))
-
-
-def check_date(date: float | datetime.datetime | None) -> int | None:
-    """Return `date` in nanoseconds since the epoch.
-
-    Raises:
-        ValueError: the datetime knows no time zone, or the number is not finite.
-    """
-    if date is None:
-        return None
-    if isinstance(date, datetime.datetime):
-        if date.utcoffset() is None:
-            raise ValueError(f"date must know its time zone, {date!r} does not")
-        date = date.timestamp()
-    if not math.isfinite(date):
-        raise ValueError(f"date must be finite, not {date!r}")
-    return int(date * 1_000_000) * 1000

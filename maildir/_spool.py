@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 from maildir._draft import Delivered, Draft, Octets, Step
-from maildir._group import GroupWriter, Ticket
+from maildir._group import GroupWriter
 from maildir._newlines import PIECE
+from maildir._source import octets_of
+from maildir._ticket import Ticket
 
 __all__ = ("Spool",)
 
@@ -17,6 +19,10 @@ _SMALL = PIECE
 
 # One spill may be on its way, and so much more may gather meanwhile. Larger ones were not faster.
 _GATHER = 1 << 20
+
+# What a chunk costs beside its octets: without it a quarter of a million chunks of one octet would gather, and the loop
+# would stand still while they do.
+_CHUNK_OVERHEAD = 64
 
 
 class Spool:
@@ -35,9 +41,9 @@ class Spool:
     def add(self, chunk: Octets) -> bool:
         """Take `chunk`; return whether `spill` is due."""
         if type(chunk) is not bytes:
-            chunk = bytes(memoryview(chunk))  # it may be a buffer that is used again
+            chunk = octets_of(chunk)
         self._chunks.append(chunk)
-        self._size += len(chunk)
+        self._size += len(chunk) + _CHUNK_OVERHEAD
         return self._size >= _SMALL
 
     async def spill(self) -> None:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from maildir._errors import NotAMaildir
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ("Tree", "write_all")
 
@@ -109,7 +104,11 @@ class Tree:
     def unlink(self, subdirectory: str, name: str) -> None:
         """Remove ``subdirectory/name``; that it is gone already is no error."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._prefixes[subdirectory] + name, dir_fd=self._handles.get(subdirectory))
+            self.remove(subdirectory, name)
+
+    def remove(self, subdirectory: str, name: str) -> None:
+        """Remove ``subdirectory/name``, which must be there."""
+        os.unlink(self._prefixes[subdirectory] + name, dir_fd=self._handles.get(subdirectory))
 
     def has_moved(self, name: str, subdirectory: str, target: str) -> bool:
         """Return whether what was ``tmp/name`` is ``subdirectory/target`` now, linked or renamed.
@@ -142,36 +141,51 @@ class Tree:
         """Return the names in `subdirectory`."""
         return os.listdir(self._where(subdirectory))
 
-    def clean(self, max_age: float, spare: set[str]) -> list[str]:
-        """Remove files from tmp/ untouched for `max_age` seconds, except `spare`; return their names."""
-        limit = time.time() - max_age
-        removed = []
-        with os.scandir(self._where("tmp")) as entries:
-            for entry in entries:
-                # Another cleaner may be at work.
-                with contextlib.suppress(FileNotFoundError):
-                    found = entry.stat(follow_symlinks=False)
-                    youngest = max(found.st_atime, found.st_mtime, found.st_ctime)
-                    if stat.S_ISREG(found.st_mode) and youngest <= limit and entry.name not in spare:
-                        os.unlink(self._prefixes["tmp"] + entry.name, dir_fd=self._handles.get("tmp"))
-                        removed.append(entry.name)
-        return sorted(removed)
+    def scan(self, subdirectory: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        """Return the entries of `subdirectory`."""
+        return os.scandir(self._where(subdirectory))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock by which processes take turns at removing messages, where the system has such locks."""
-        handle = self._handles.get("tmp")
-        if fcntl is None or handle is None:
-            yield
-            return
+        """Hold the lock on new/, by which processes take turns at removing, where the system has such locks."""
         # Some network file systems have no locks. There two processes may remove at the same time.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        self._lock("new", "exclusive")
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_UN)
+            self._lock("new", "none")
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Give True if it is sure that no other Maildir is open here, and keep others from opening it meanwhile."""
+        # The change from shared to exclusive is not atomic. Only a holder of the lock on new/ may try it, so that no
+        # other cleaner slips in while this Maildir holds neither.
+        with self.locked():
+            try:
+                yield self._lock("tmp", "exclusive at once")
+            finally:
+                self._lock("tmp", "shared")
+
+    def _lock(self, subdirectory: str, how: str) -> bool:
+        """Lock or unlock the handle of `subdirectory`; return whether that was possible."""
+        handle = self._handles.get(subdirectory)
+        try:
+            import fcntl
+        except ImportError:
+            return False
+        if handle is None:
+            return False
+        operations = {
+            "shared": fcntl.LOCK_SH,
+            "exclusive": fcntl.LOCK_EX,
+            "exclusive at once": fcntl.LOCK_EX | fcntl.LOCK_NB,
+            "none": fcntl.LOCK_UN,
+        }
+        try:
+            fcntl.flock(handle, operations[how])
+        except OSError:
+            return False
+        return True
 
     def sync(self, subdirectory: str) -> None:
         """Make the names in `subdirectory` durable, as far as the file system can."""
@@ -256,6 +270,8 @@ class Tree:
             raise
         else:
             self._prefixes = dict.fromkeys(paths, "")
+            # Says to cleaners that this Maildir is open, until the handle is closed or the process dies.
+            self._lock("tmp", "shared")
 
 
 def _sync_handle(handle: int) -> None:

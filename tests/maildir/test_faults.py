@@ -385,14 +385,33 @@ async def test_a_failure_is_told_to_everybody_who_asks(box: Maildir, calls: Any)
 @pytest.mark.parametrize("error", [errno.EDQUOT, errno.ENOSPC])
 @pytest.mark.parametrize("statvfs", ["works", "fails", "is not there"])
 async def test_quota_error(
-    box: Maildir, calls: Any, monkeypatch: pytest.MonkeyPatch, error: int, statvfs: str
+    box: Maildir, path: Path, calls: Any, monkeypatch: pytest.MonkeyPatch, error: int, statvfs: str
 ) -> None:
     calls.fail("write", error)
     if statvfs == "fails":
-        monkeypatch.setattr(os, "statvfs", os.stat_result)
         monkeypatch.setattr(os, "statvfs", lambda path: (_ for _ in ()).throw(OSError))
     elif statvfs == "is not there":
         monkeypatch.delattr(os, "statvfs")
     with pytest.raises(QuotaError, match="No room") as raised:
         await box.deliver(b"hello")
-    assert ("octets" in str(raised.value)) == (error == errno.ENOSPC and statvfs == "works")
+    known = error == errno.ENOSPC and statvfs == "works"
+    assert ("octets" in str(raised.value)) == known
+    assert (raised.value.free is not None) == (raised.value.free_files is not None) == known
+    assert (raised.value.errno, raised.value.path) == (error, str(path))
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+async def test_the_facts_where_the_maildir_cannot_be_made(path: Path, calls: Any, error: int) -> None:
+    calls.fail("mkdir", error)
+    async with aclosing(Maildir(path)) as box:
+        with pytest.raises(MaildirError) as raised:
+            await box.deliver(b"hello")
+    assert (raised.value.errno, raised.value.path) == (error, str(path))
+    assert (raised.value.free is not None) == (error == errno.ENOSPC)
+
+
+async def test_the_path_where_there_is_no_maildir(path: Path) -> None:
+    async with aclosing(Maildir(path, create=False)) as box:
+        with pytest.raises(NotAMaildir) as raised:
+            await box.keys()
+    assert (raised.value.errno, raised.value.path) == (errno.ENOENT, str(path))

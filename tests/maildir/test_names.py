@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import maildir
-from maildir._names import Names, check_date, check_flags, check_key, key_of, new_key, suffix
+from maildir._checks import check_date, check_flags, check_key
+from maildir._names import Names, key_of, new_key, suffix
 
 
 def test_name_has_the_parts_of_the_specification() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,32 @@ async def test_receiving_goes_on_while_a_spill_is_written(box: Maildir, calls: A
     gate.open()
     assert (await task).octets == 4_000_000
     assert calls.names().count("rename") == 1
+
+
+async def test_the_loop_goes_on_between_chunks_of_one_octet(box: Maildir, calls: Any) -> None:
+    await ready(box, calls)
+    drawn = longest = 0
+
+    def source() -> Iterator[bytes]:
+        nonlocal drawn
+        for _ in range(300_000):
+            drawn += 1
+            yield b"x"
+
+    async def look_on() -> None:
+        nonlocal longest
+        before = 0
+        while True:
+            longest, before = max(longest, drawn - before), drawn
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look_on())
+    done = await box.deliver(source())
+    looking.cancel()
+    assert done.octets == 300_000
+    # Some milliseconds; a mebibyte of such chunks would take a fifth of a second.
+    assert longest < 25_000
+    assert calls.names().count("write") < 100
 
 
 async def test_a_stream_joins_a_group_for_its_end(box: Maildir, calls: Any, look: Callable[[], Any]) -> None:

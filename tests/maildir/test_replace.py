@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 
-import maildir._tree
 from maildir import Maildir, MaildirError
 
 
@@ -184,7 +184,7 @@ async def test_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch, look: 
         if lack:
             monkeypatch.setattr(fcntl, "flock", lack)
         else:
-            monkeypatch.setattr(maildir._tree, "fcntl", None)
+            monkeypatch.setitem(sys.modules, "fcntl", None)
         async with Maildir(path) as box:
             await (await box.replace(b"%d" % number, key="aa"))
     assert look().messages() == [b"1"]
