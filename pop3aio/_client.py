@@ -15,6 +15,7 @@ from pop3aio._session._retrieval import Retrieval
 from pop3core import (
     Dele,
     List,
+    LocalProtocolError,
     Noop,
     Raw,
     RemoteProtocolError,
@@ -42,6 +43,14 @@ _Scans: TypeAlias = list[Scan]
 _Uids: TypeAlias = list[Uid]
 _Entry = TypeVar("_Entry", Scan, Uid)
 
+
+# The commands that have methods, and which.
+_METHODS = {
+    keyword: keyword.lower()
+    for keyword in ["APOP", "CAPA", "DELE", "LANG", "LIST", "NOOP", "QUIT", "RETR", "RSET", "STAT"]
+}
+_METHODS |= {"TOP": "top", "UIDL": "uidl", "UTF8": "utf8", "STLS": "start_tls"}
+_METHODS |= dict.fromkeys(("AUTH", "PASS", "USER"), "login")
 
 # So many messages are asked for one by one rather than by a listing of all.
 _FEW = 64
@@ -219,8 +228,19 @@ class Client(Authorization):
     async def command(self, raw: str, *, multiline: bool = False) -> Reply | tuple[Reply, bytes]:
         """Send a command that has no method here, and return its Reply; with `multiline`, also its body.
 
-        `multiline` must say what shape the server's ``+OK`` has. Raises CommandError on ``-ERR``.
+        Args:
+            raw: the command line, without its line end.
+            multiline: whether lines up to a dot follow the server's ``+OK``.
+
+        Raises:
+            CommandError: the server refuses it.
+            LocalProtocolError: it cannot be sent, or has a method of its own.
         """
+        method = _METHODS.get(raw.partition(" ")[0].upper()) if isinstance(raw, str) else None
+        if method is not None:
+            raise LocalProtocolError(
+                f"{raw.partition(' ')[0]} has a method of its own: use client.{method}()"
+            )
         reply, body = await self._accepted(Raw(raw, multiline))
         return (reply, body) if multiline else reply
 

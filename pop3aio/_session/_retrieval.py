@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, cast
 
 from pop3aio._errors import ConcurrencyError
 from pop3aio._session._call import Call
 from pop3aio._session._message import Message
+from pop3aio._session._numbers import Numbers
 from pop3aio._session._proof import Proof, read_proof
 from pop3aio._session._queue import CommandQueue
 from pop3core import Command, Retr, Top
@@ -57,15 +56,8 @@ class Retrieval:
         # The size of a message tells nothing of how long its head is.
         self._sizes = sizes if sizes is not None and lines is None else {}
         self._ahead = 0
-        self._numbers: Iterator[int] | None = None
-        self._feed: AsyncIterator[int] | None = None
-        self._next_number: asyncio.Task[int | None] | None = None
-        if isinstance(numbers, AsyncIterable):
-            self._feed = aiter(numbers)
-        else:
-            self._numbers = iter(numbers)
+        self._numbers = Numbers(numbers)
         self._in_flight: deque[Message | _Asked] = deque()
-        self._exhausted = False
         self._proof = proof
         self._sent = 0
         # Messages asked for since the last proof was, and their octets.
@@ -88,8 +80,8 @@ class Retrieval:
         self._busy = True
         try:
             if self._current is not None:
-                if not self._current._ended:
-                    await self._current._skip()
+                if not self._current.over:
+                    await self._current.skip()
                 self._current = None
             else:
                 self._queue.check_free()
@@ -102,10 +94,10 @@ class Retrieval:
                 raise StopAsyncIteration
             self._current = cast(Message, self._in_flight.popleft())
             self._ahead -= self._sizes.get(self._current.number, _UNKNOWN)
-            if not self._current._is_here():
-                await self._current._open()
+            if not self._current.is_here():
+                await self._current.open()
         except BaseException:
-            self._close()
+            await self.aclose()
             raise
         finally:
             self._busy = False
@@ -120,11 +112,13 @@ class Retrieval:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        await self.aclose()
 
     async def aclose(self) -> None:
-        """Give up all messages that are not read yet."""
-        self._close()
+        """Give up all messages that are not read yet, and close the async generator of the numbers."""
+        if not self._closed:
+            self._close()
+            await self._numbers.aclose()
 
     def __del__(self) -> None:
         if self._closed:
@@ -132,68 +126,54 @@ class Retrieval:
         # The messages in flight go with this object, each disowning its own; whoever holds the current one does not
         # get to read it any more.
         if self._current is not None:
-            self._current._disown()
-        if self._next_number is not None:
-            with suppress(RuntimeError):
-                self._next_number.get_loop().call_soon_threadsafe(self._next_number.cancel)
+            self._current.disown()
+        self._numbers.disown()
 
     def _close(self) -> None:
-        if self._closed:
-            return
         self._closed = True
-        if (
-            self._next_number is not None
-            and not self._next_number.cancel()
-            and not self._next_number.cancelled()
-        ):
-            # Whoever broke off does not want to hear how the feed ended.
-            self._next_number.exception()
+        self._numbers.stop()
         if self._current is not None:
-            self._current._give_up()
+            self._current.give_up()
         # From the end, so that the commands which were not written leave the line before their turn comes.
         for waiting in reversed(self._in_flight):
             if isinstance(waiting, _Asked):
                 self._give_up_proof(waiting)
             else:
-                waiting._give_up()
+                waiting.give_up()
         self._in_flight.clear()
 
     async def _fill(self) -> None:
-        if self._feed is None:
-            self._top_up()
-        else:
-            await self._top_up_from_feed()
+        """Ask for more messages, as far as window, octets and numbers allow; wait only where nothing is in flight."""
+        numbers = self._numbers
+        window = self._queue.core.window
+        # By halves: one write, and one packet, carries many commands.
+        if len(self._in_flight) > window // 2 or self._ahead > _AHEAD // 2:
+            return
+        while not numbers.exhausted and self._ahead < _AHEAD and (room := window - len(self._in_flight)) > 0:
+            if self._proof is not None and not self._proof.whole:
+                room = min(room, _PROVEN_EVERY - self._since)
+            sent = self._send(self._within(room))
+            self._ask_if_due()
+            if not sent and not await numbers.wait(idle=not self._in_flight):
+                return
+        self._ask_at_the_end()
 
-    def _send(self, numbers: Iterable[int]) -> None:
+    def _send(self, numbers: Iterable[int]) -> int:
+        """Ask for these messages; return how many they are."""
         commands = [Retr(n) if self._lines is None else Top(n, self._lines) for n in numbers]
         for command, call in zip(commands, self._queue.submit_all(commands, body=True), strict=False):
             self._in_flight.append(Message(self._queue, command, call))
         self._sent += len(commands)
         self._since += len(commands)
+        return len(commands)
 
-    def _top_up(self) -> None:
-        window = self._queue.core.window
-        # By halves: one write, and one packet, carries many commands.
-        if len(self._in_flight) > window // 2 or self._ahead > _AHEAD // 2:
-            return
-        while not self._exhausted and self._ahead < _AHEAD and (room := window - len(self._in_flight)) > 0:
-            if self._proof is not None and not self._proof.whole:
-                room = min(room, _PROVEN_EVERY - self._since)
-            self._send(self._next_numbers(room))
-            self._ask_if_due()
-        self._ask_at_the_end()
-
-    def _next_numbers(self, room: int) -> Iterator[int]:
-        assert self._numbers is not None
-        for _ in range(room):
-            number = next(self._numbers, None)
-            if number is None:
-                self._exhausted = True
-                return
-            yield number
+    def _within(self, room: int) -> Iterator[int]:
+        """Yield numbers that are at hand, while the octets that are asked for ahead are not too many."""
+        for number in self._numbers.take(room):
             octets = self._sizes.get(number, _UNKNOWN)
             self._ahead += octets
             self._since_octets += octets
+            yield number
             if self._ahead >= _AHEAD:
                 return
 
@@ -207,7 +187,7 @@ class Retrieval:
             self._ask()
 
     def _ask_at_the_end(self) -> None:
-        if self._exhausted and self._since and self._proof is not None:
+        if self._numbers.exhausted and self._since and self._proof is not None:
             self._ask()
 
     def _ask(self) -> None:
@@ -239,34 +219,6 @@ class Retrieval:
     def _give_up_proof(self, asked: _Asked) -> None:
         for call in reversed(asked.calls):
             self._queue.release(call)
-
-    async def _top_up_from_feed(self) -> None:
-        """Send what numbers are to be had; wait for one only when there is nothing else to do."""
-        assert self._feed is not None
-        while len(self._in_flight) < self._queue.core.window and self._ahead < _AHEAD:
-            if self._next_number is None:
-                self._next_number = asyncio.ensure_future(_step(self._feed))
-                # Give a feed that need not wait the chance to answer at once.
-                await asyncio.sleep(0)
-            if not self._next_number.done():
-                if self._in_flight:
-                    return
-                await asyncio.wait([self._next_number])
-            number = self._next_number.result()
-            if number is None:
-                self._exhausted = True
-                self._ask_at_the_end()
-                return
-            self._next_number = None
-            self._send((number,))
-            octets = self._sizes.get(number, _UNKNOWN)
-            self._ahead += octets
-            self._since_octets += octets
-            self._ask_if_due()
-
-
-async def _step(feed: AsyncIterator[int]) -> int | None:
-    return await anext(feed, None)
 
 
 class _Asked:

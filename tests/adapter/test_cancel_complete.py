@@ -63,6 +63,8 @@ CANCELLED: dict[str, object] = {
     "Connect.__aenter__": connecting.test_cancel_the_block_at_every_await,
     "Connect.__aexit__": connecting.test_cancel_the_block_at_every_await,
     "Message.__await__": sessions.TRANSACTION["retrieve"],
+    "Message.open": sessions.TRANSACTION["hold"],
+    "Message.skip": sessions.TRANSACTION["skip"],
     "Message.read": sessions.TRANSACTION["retr"],
     "Message.__anext__": sessions.TRANSACTION["iterate"],
     "Message.__aenter__": sessions.TRANSACTION["hold"],

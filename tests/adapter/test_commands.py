@@ -9,6 +9,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Mailbox, Server
+from pop3core._commands import COMMANDS
 from tests.kit.script import Peer, session
 
 MESSAGES = [b"Subject: one\r\n\r\nfirst\r\n.dot\r\n", b"Subject: two\r\n\r\nline 1\r\nline 2\r\n"]
@@ -211,3 +212,20 @@ async def test_utf8_before_the_login() -> None:
         client = await pop3aio.connect(script.host, script.port, tls="none")
         await client.utf8()
         client.abort()
+
+
+@pytest.mark.parametrize(
+    ("raw", "method"),
+    [("NOOP", "noop"), ("retr 1", "retr"), ("PASS secret", "login"), ("STLS", "start_tls"), ("Uidl", "uidl")],
+)
+async def test_a_raw_command_that_has_a_method(client: pop3aio.Client, raw: str, method: str) -> None:
+    with pytest.raises(pop3aio.LocalProtocolError, match=rf"use client\.{method}\(\)") as caught:
+        await client.command(raw)
+    assert callable(getattr(client, method))
+    assert "secret" not in str(caught.value)
+
+
+async def test_every_command_that_the_core_knows_has_a_method(client: pop3aio.Client) -> None:
+    for keyword in COMMANDS:
+        with pytest.raises(pop3aio.LocalProtocolError, match="has a method of its own"):
+            await client.command(keyword)

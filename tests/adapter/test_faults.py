@@ -165,7 +165,7 @@ async def test_nobody_polls_while_one_who_was_released_still_reads() -> None:
         await anext(message)
         reader = asyncio.ensure_future(anext(message))
         await asyncio.sleep(0)
-        message._give_up()
+        message.give_up()
         await client.noop()
         with pytest.raises(pop3aio.LocalProtocolError):
             await reader

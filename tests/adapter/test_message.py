@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import pop3aio
+from pop3aio._session._message import MessageState
 from pop3aio.testing import GeneratedMessage, Server
 from tests.kit.script import Peer, session
 
@@ -42,11 +43,68 @@ async def test_in_async_with(client: pop3aio.Client) -> None:
     async with client.retr(1) as message:
         assert message.number == 1
         assert message.error is None
-        assert repr(message) == "<pop3aio.Message 1 open>"
+        assert repr(message) == "<pop3aio.Message 1 here>"
         assert await message.read() == SMALL
-        assert await message.read() == b""
+        with pytest.raises(pop3aio.LocalProtocolError, match="was read already"):
+            await message.read()
         assert repr(message) == "<pop3aio.Message 1 read>"
         await client.noop()
+    await client.noop()
+
+
+async def test_octets_that_are_gone_are_an_error_and_never_an_empty_message(client: pop3aio.Client) -> None:
+    for use in (
+        lambda message: message.read(),
+        lambda message: message,
+        lambda message: iterate(message),
+    ):
+        for number in (1, 2):
+            message = client.retr(number)
+            await message
+            with pytest.raises(pop3aio.LocalProtocolError, match="was read already"):
+                await use(message)
+            message = client.retr(number)
+            await iterate(message)
+            with pytest.raises(StopAsyncIteration):
+                await anext(message)
+            with pytest.raises(pop3aio.LocalProtocolError, match="was read already"):
+                await use(message)
+
+
+async def iterate(message: pop3aio.Message) -> None:
+    async for _ in message:
+        pass
+
+
+async def test_messages_that_retrieve_has_passed(client: pop3aio.Client) -> None:
+    messages = [message async for message in client.retrieve([1, 2, 1])]
+    for message in messages:
+        with pytest.raises(pop3aio.LocalProtocolError, match=r"was passed, since retrieve\(\) went on"):
+            await message
+        with pytest.raises(pop3aio.LocalProtocolError, match="was passed"):
+            await anext(message)
+    assert {message.state for message in messages} == {MessageState.PASSED}
+
+
+async def test_a_message_is_what_create_task_takes(client: pop3aio.Client) -> None:
+    assert await asyncio.create_task(client.retr(1)) == SMALL
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.retr(number)) for number in (1, 2, 4)]
+    assert [task.result() for task in tasks] == [SMALL, BIG, BIG]
+    assert [*await asyncio.gather(client.retr(1), client.retr(2))] == [SMALL, BIG]
+    task = asyncio.create_task(client.retr(2))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    never = asyncio.create_task(client.retr(1))
+    never.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await never
+    unused = client.retr(1)
+    unused.close()
+    with pytest.raises(pop3aio.LocalProtocolError, match="given up"):
+        await unused
     await client.noop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -138,4 +139,58 @@ async def test_a_cancel_while_waiting_for_the_feed(client: pop3aio.Client) -> No
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await client.noop()
+
+
+@pytest.mark.parametrize("way", ["break", "aclose", "raise", "all"])
+async def test_a_generator_of_numbers_is_closed_when_the_loop_is_left(
+    client: pop3aio.Client, way: str
+) -> None:
+    closed = asyncio.Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+            if way != "all":
+                await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    # This reference must not be what keeps it open.
+    generator = numbers()
+    with contextlib.suppress(ZeroDivisionError):
+        async with client.retrieve(generator) as messages:
+            async for message in messages:
+                await message
+                if way == "raise":
+                    raise ZeroDivisionError
+                if way == "aclose":
+                    await messages.aclose()
+                if way == "break":
+                    break
+    assert closed.is_set()
+    with pytest.raises(StopAsyncIteration):
+        await anext(generator)
+
+
+async def test_a_generator_of_numbers_is_closed_when_the_retrieval_is_forgotten(
+    client: pop3aio.Client,
+) -> None:
+    closed = asyncio.Event()
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.set()
+
+    generator = numbers()
+    async for message in client.retrieve(generator):
+        await message
+        break
+    del message
+    await asyncio.wait_for(closed.wait(), 10)
     await client.noop()
