@@ -1,10 +1,10 @@
-"""Removing from tmp/ what nobody will deliver any more. Everything here blocks.
+"""Removing from tmp/ the files that no program will deliver any more. Everything here blocks.
 
 Two kinds of files go: those that nothing has touched for `max_age` seconds (36 hours by custom), and at once those of
 killed processes that delivered by this package. What makes sure that such a process is dead:
 
 - Every open Maildir holds a shared lock on tmp/ (flock). The system gives the lock up when the process dies, however it
-  dies. Whoever gets the lock alone knows that no other Maildir object of this package is open there: not in this
+  dies. A cleaner that gets the lock alone knows that no other Maildir object of this package is open there: not in this
   process, not in another container on this machine (the lock belongs to the inode, not to a pid namespace), and not on
   another machine where the network file system has such locks. If the lock cannot be had, only the age counts.
 - The name must say this host. On a network file system that keeps locks to one machine, the files of other machines are

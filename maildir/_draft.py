@@ -1,4 +1,27 @@
-"""One message on its way into the Maildir, and what is known of it when it has arrived."""
+"""One message on its way into the Maildir, and what is known of it when it has arrived.
+
+How it works: a draft passes between two owners. The event loop owns it until it is put into the queue. The writer
+thread owns it while a hop with its group runs. When its ticket is settled the loop owns it again. A large message goes
+this way several times (SPILL, SPILL, COMMIT). No lock is needed, since each field has one writer at a time. The
+hand-over itself (a thread pool's queue, and a future's callback) orders the memory of both.
+
+| field                      | the loop writes it               | the thread writes it    | the other side reads it   |
+| -------------------------- | -------------------------------- | ----------------------- | ------------------------- |
+| key, flags, date, replaces | once, when made                  | never                   | thread: any time          |
+| newlines                   | once, when made                  | while it owns the draft | loop: never               |
+| step, chunks, charge       | before it is queued              | empties chunks          | thread: while it owns     |
+| ticket                     | set when queued, None if settled | never                   | thread: never             |
+| taken                      | False if queued, True in a group | never                   | thread: never             |
+| withdrawn                  | ANY TIME, False to True only     | never                   | thread: before each stage |
+| dropped, error, delivered  | error, if the hop itself failed  | while it owns the draft | loop: after the hop       |
+| fd, base, name, linked     | never                            | while it owns the draft | loop: fd, after the hop   |
+
+Invariants:
+- `withdrawn` is the only field that both sides use at the same time. The thread looks at it before each stage; a value
+  that it sees late only means that the message is one stage further.
+- `fd` is -1, or an open file in tmp/. The loop reads it only while the thread does not own the draft.
+- `base` is empty, or the name of a file in tmp/ that this draft created.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +47,7 @@ class Delivered:
         path: the absolute path of its file when it was delivered, empty for a duplicate. A mail reader may move it.
         octets: the size of the file, 0 for a duplicate.
         virtual_octets: the same with every line end counted as CRLF, 0 for a duplicate.
-        duplicate: a message with this key was there already; nothing was written, the source was not read.
+        duplicate: the key was known; nothing was written, and the source was not read.
     """
 
     key: str
@@ -38,17 +61,13 @@ class Delivered:
 class Step(enum.Enum):
     """What the thread is to do with a draft next."""
 
-    SPILL = enum.auto()  # write what has come so far
+    SPILL = enum.auto()  # write the chunks so far; more will follow
     COMMIT = enum.auto()  # write the rest, make it durable and visible
     DISCARD = enum.auto()  # leave nothing of it
 
 
 class Draft:
-    """A message that is not yet in the Maildir.
-
-    It belongs to the event loop until it is put into the queue, to the thread until its ticket is settled, and so on in
-    turn; only `withdrawn` may be set at any time.
-    """
+    """A message that is not yet in the Maildir; the head of this file says which side may write which field."""
 
     __slots__ = (
         "base",

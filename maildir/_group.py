@@ -1,4 +1,25 @@
-"""The way into the writer thread: one queue, one hop for all that is in it, one answer for the whole group."""
+"""The way into the writer thread: one queue, one hop for all that is in it, one answer for the whole group.
+
+How it works: `put` and `call` append an item with a ticket to the queue, and start the pump, a task. While the queue is
+not empty, the pump takes the longest run of drafts at its head (at most `max_batch`), hands them to the thread in one
+hop, awaits the hop, and settles their tickets. A call (scan, clean, close) makes a hop of its own, in its turn. Drafts
+that come during a hop wait in the queue and form the next group. So no timer decides, and a lone message does not wait.
+
+Invariants:
+- All state here belongs to the event loop's thread. Only the arguments of a hop are used in the writer thread, while
+  the pump awaits the hop, and never two hops at a time. So the thread sees items in the order of the queue.
+- `_pump` is None exactly if no task is running the queue. It ends only when the queue is empty; `_ended` starts a new
+  one if an item came at that moment, or if the task was cancelled before it began.
+- An item is in the queue, or in the group of the running hop, or its ticket is done. A cancelled (withdrawn) draft may
+  stand in the queue with its ticket done; `_take` drops it.
+- `_queued` is the sum of the charges of all drafts that were admitted and are neither settled nor withdrawn. A caller
+  in `_waiting` is charged at the moment it is granted room, before it runs again. So a caller that is cancelled after
+  that moment must give the charge back.
+- After `close` was called, `_closed` is True and only the closing call and items before it are done.
+
+At any await here another task may append items, withdraw them, or call `close`. The pump itself may be cancelled by a
+loop that shuts down; it goes on until its hop ends, since others wait for that.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +32,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from aiofiles import os as aiofiles_os
 
-from maildir._commit import Committer
 from maildir._draft import Draft, Step
 from maildir._errors import MaildirError
+from maildir._sync_order import Committer
 from maildir._ticket import Ticket
 
 __all__ = ("GroupWriter",)
@@ -21,7 +42,7 @@ __all__ = ("GroupWriter",)
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
-# What a message costs beside its octets, so that a flood of empty ones is held up too.
+# What a message costs beside its octets, so that the bound also holds up a flood of empty messages.
 _OVERHEAD = 1024
 
 
@@ -36,9 +57,12 @@ class _Call:
 
 
 class _Hop(Executor):
-    """Carries one call into the thread, and cannot take it back.
+    """Carries one call into the thread; a call that has been handed over cannot be cancelled any more.
 
-    The future of a thread pool can be cancelled while its call waits, and then nobody knows whether it runs.
+    Why it exists: cancelling the task that awaits `run_in_executor` also cancels the pool's future. If the call has not
+    begun, the pool then skips it, and the drafts of the group would get no outcome. If it has begun, it goes on, and
+    its outcome is lost. So `outcome` is a future of our own: it is marked as running at once, which makes it immune to
+    cancelling, and the pump awaits it a second time after it was cancelled itself.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
@@ -62,12 +86,13 @@ class _Hop(Executor):
 class GroupWriter:
     """One thread, and the queue before it.
 
-    While the thread commits one group, the next one gathers: no timer decides, and a lone message does not wait. A
-    group ends at `max_batch` messages; the queue holds `max_queued` octets, and who brings more waits for room.
+    While the thread commits one group, the next one gathers. A group ends at `max_batch` messages. The queue holds
+    `max_queued` octets; a caller with more octets waits for room, in the order of arrival.
     """
 
     def __init__(self, committer: Committer, *, max_batch: int, max_queued: int) -> None:
         self._committer = committer
+        # Each draft of a group holds a descriptor until it is sealed; leave the other three quarters to the program.
         self._max_batch = min(max_batch, max(1, _descriptors() // 4))
         self._max_queued = max_queued
         self._queue: deque[Draft | _Call] = deque()
@@ -112,7 +137,7 @@ class GroupWriter:
             try:
                 await granted
             except asyncio.CancelledError:
-                # Both may have happened in one turn of the loop: room was given, and the task was cancelled.
+                # If room was granted and the task was cancelled in the same turn of the loop, give the room back.
                 self._release(0 if granted.cancelled() else charge)
                 raise
         else:
@@ -133,7 +158,7 @@ class GroupWriter:
     def discard(self, draft: Draft) -> Ticket[Any]:
         """Queue the end of `draft`; nothing of it will be left."""
         if self._closing is not None:
-            return self._closing  # which discards it as well
+            return self._closing  # closing discards every draft that is written in part
         return self.put(draft, Step.DISCARD, [], 0)
 
     async def call(self, work: Callable[[], _T]) -> _T:
@@ -163,6 +188,7 @@ class GroupWriter:
         if isinstance(item, _Call) or item.step is Step.DISCARD:
             return False
         item.withdrawn = True
+        # The thread has it, or has written a part of it: only the thread can remove the file.
         if item.taken or item.fd >= 0:
             return False
         self._release(item.charge)
@@ -184,7 +210,7 @@ class GroupWriter:
 
     def _ended(self, pump: asyncio.Task[None]) -> None:
         self._pump = None
-        if self._queue:  # cancelled before it began, or something came just now
+        if self._queue:  # the task was cancelled before it began, or an item came just now
             self._start()
 
     async def _run(self) -> None:
@@ -201,6 +227,7 @@ class GroupWriter:
                         draft.error = error
                 for draft in group:
                     self._settle(draft)
+                # The charges are gone: wake callers that wait for room.
                 self._release(0)
 
     def _take(self) -> list[Draft]:
@@ -225,7 +252,7 @@ class GroupWriter:
             try:
                 return await waiting
             except asyncio.CancelledError:
-                # A loop that shuts down cancels every task. This one ends by itself, and others wait for its word.
+                # A loop that shuts down cancels every task. Go on: the hop ends by itself, and tickets wait for it.
                 waiting = asyncio.wrap_future(hop.outcome)
 
     async def _answer(self, call: _Call) -> None:
@@ -251,7 +278,8 @@ class GroupWriter:
             ticket.set_result(draft.delivered)
 
     def _fits(self, charge: int) -> bool:
-        # What is larger than the whole queue gets it for itself.
+        # A message that is larger than the whole bound is admitted when the queue is empty, else it would wait for
+        # ever.
         return not self._queued or self._queued + charge <= self._max_queued
 
     def _release(self, charge: int) -> None:

@@ -1,4 +1,12 @@
-"""Which keys are in the Maildir already, and which are just being delivered."""
+"""Which keys are known, and which are being delivered.
+
+How it works: a delivery claims its key, and settles it at its end. A second delivery of the same key waits until the
+first is settled, and then looks again. Nothing here looks at the disk: `learn` takes the result of a scan.
+
+Invariants, between two turns of the loop:
+- A key is in `_waiting` exactly while one delivery has claimed it.
+- `_known` holds the keys of the last scan and the keys that were delivered since.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +22,7 @@ class KnownKeys:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        # For each key under delivery, who waits to see how it ends.
+        # For each key that is claimed, the futures of the deliveries that wait for its end.
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
     def learn(self, keys: set[str]) -> None:
@@ -25,7 +33,7 @@ class KnownKeys:
         """Return True when the caller is to deliver `key`, and `settle` it; False when the key is known.
 
         With `again` a known key is to be delivered, too. If another delivery of the key is under way, wait for its
-        outcome. Cancelling gives the place in the line up.
+        outcome. Cancelling gives up the place in the line.
         """
         while again or key not in self._known:
             others = self._waiting.get(key)
@@ -38,7 +46,7 @@ class KnownKeys:
         return False
 
     def settle(self, key: str, *, delivered: bool) -> None:
-        """End the claim of `key`; if nothing was delivered, the next in the line tries."""
+        """End the claim of `key`; the deliveries that wait for it look again, and the first of them may claim it."""
         if delivered:
             self._known.add(key)
         for ended in self._waiting.pop(key):

@@ -23,7 +23,6 @@ from maildir._checks import (
     check_mode,
     check_path,
 )
-from maildir._commit import Committer, Durability, Publish
 from maildir._draft import Delivered, Draft, Step
 from maildir._group import GroupWriter
 from maildir._keys import KnownKeys
@@ -31,6 +30,7 @@ from maildir._names import Names, new_key
 from maildir._newlines import Newline, Newlines
 from maildir._source import Source, chunks
 from maildir._spool import Spool
+from maildir._sync_order import Committer, Durability, Publish
 from maildir._ticket import Ticket
 from maildir._tree import Tree
 from maildir._writer import Writer
@@ -239,7 +239,7 @@ class Maildir:
         return Writer(self._writer, self._draft(key, flags, date), None if key is None else self._known)
 
     async def keys(self) -> set[str]:
-        """Return the keys of all messages in new/ and cur/ that have a name of ours, and remember them.
+        """Return the keys of the messages in new/ and cur/ whose names this package made, and remember them.
 
         From then on a delivery of one of them (by `deliver`, `submit` or `open`, but not by `replace`) is a duplicate.
         One scan of the two directories, in the thread, after what is queued; only `replace` lists them, too.
@@ -285,7 +285,7 @@ class Maildir:
         await self._writer.close()
 
     async def __aenter__(self) -> Self:
-        """Make the Maildir if need be; raises MaildirError when there is none to be had, and is closed then."""
+        """Make the Maildir if need be; raises MaildirError when it cannot be made or opened, and is closed then."""
         try:
             await self._writer.call(self._committer.prepare)
         except BaseException:
@@ -336,5 +336,6 @@ class Maildir:
             raise
 
     def _settle(self, key: str, ticket: asyncio.Future[Delivered]) -> None:
+        # A replacement that could not remove an older file ends as failed: its key stays as known or unknown as it was.
         assert isinstance(ticket, Ticket)
         self._known.settle(key, delivered=ticket.succeeded())

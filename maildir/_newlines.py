@@ -1,4 +1,15 @@
-"""Line ends: what came from the wire becomes what stands in the file, exactly, piece by piece."""
+"""Line ends: converts a message from its form on the wire to its form in the file, exactly, piece by piece.
+
+How it works: `feed` gets the message in pieces of any length. A CR at the end of a piece is held back and put before
+the next one, so that no CRLF is ever divided. Sizes are counted on the way, since Dovecot trusts the sizes in names.
+
+Invariants, between two calls:
+- `_held` is True exactly if a CR was received and not yet given out.
+- `octets` and `virtual_octets` count exactly what was given out. At the end, after `finish`, they are those of the
+  file.
+- Only in mode "lf" does `_after_cr` mean something: the last octet given out was a CR. Then a LF that comes next
+  completes a CRLF in the file, so it is no bare LF.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +21,11 @@ __all__ = ("PIECE", "Newline", "Newlines", "pieces")
 
 Newline = Literal["lf", "crlf", "verbatim"]
 
-# Converting holds the interpreter's lock, so one piece must not take longer than a fraction of a millisecond.
+# Converting holds the interpreter's lock, and the event loop waits for it: so one piece takes less than a millisecond.
 PIECE = 256 * 1024
 
-# But for one at the end; a lookahead would be a sixth slower.
+# Matches a CR that no LF follows, but not a CR at the very end; the caller checks that. A lookahead would cover both,
+# and is a sixth slower.
 _LONE_CR = re.compile(rb"\r[^\n]")
 
 
@@ -21,8 +33,8 @@ class Newlines:
     """Converts one message and counts it.
 
     ``"lf"`` turns CRLF into LF, ``"crlf"`` turns LF into CRLF, ``"verbatim"`` changes nothing. A CR without LF and, in
-    ``"lf"``, a LF without CR are data and stay. `octets` counts what came out, `virtual_octets` the same with every
-    LF that no CR precedes counted as CRLF: the size by which POP3 and IMAP servers announce the message.
+    ``"lf"``, a LF without CR are data and stay. `octets` counts the output, `virtual_octets` the same with every
+    LF that no CR precedes counted as CRLF: the size that POP3 and IMAP servers announce for the message.
     """
 
     __slots__ = ("_after_cr", "_held", "_mode", "octets", "virtual_octets")
@@ -53,11 +65,11 @@ class Newlines:
                 data = data.replace(b"\r\n", b"\n")
                 bare = data.count(b"\n") - data.count(b"\r\n")
             else:
-                # Deleting one letter is many times faster than replacing two by one.
+                # Each CR has its LF here. Deleting one letter is many times faster than replacing two by one.
                 data = data.replace(b"\r", b"")
-                # And faster than counting it.
+                # To delete the LFs and compare the lengths is faster than to count them.
                 bare = len(data) - len(data.replace(b"\n", b""))
-            # CR CR LF becomes CR LF, and the border may lie before that LF.
+            # CR CR LF becomes CR LF, and the border between two pieces may lie before that LF.
             if self._after_cr and data.startswith(b"\n"):
                 bare -= 1
             if data:

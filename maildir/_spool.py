@@ -1,4 +1,17 @@
-"""The chunks of one message on their way into the writer thread."""
+"""The chunks of one message on their way into the writer thread.
+
+How it works: `add` gathers chunks. When a piece has gathered, `spill` sends it to the thread and returns at once, so
+that receiving goes on while the thread writes. If the thread still writes the last spill, chunks gather up to
+`_GATHER`, and then `spill` waits. `finish` sends the rest, with the order to commit. A small message is one commit
+without any spill.
+
+Invariants:
+- At most one step of this draft is in the queue: `_ticket` is that of the last one, and is done before the next is put.
+- `_size` is the size of `_chunks`, with `_CHUNK_OVERHEAD` for each.
+- After `abort` the thread has no step of the draft, and no file of it is left.
+
+At the awaits of `spill` and `finish` the caller may be cancelled; the caller then calls `abort`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +26,11 @@ from maildir._ticket import Ticket
 
 __all__ = ("Spool",)
 
-# Up to here a message is one write, done by the group that commits it: one piece of the conversion, and no more memory
-# than a socket's buffer. What is larger goes to the thread in spills.
+# Up to this size a message is one write, done by the group that commits it: one piece of the conversion, and no more
+# memory than a socket's buffer. A larger message goes to the thread in spills.
 _SMALL = PIECE
 
-# One spill may be on its way, and so much more may gather meanwhile. Larger ones were not faster.
+# While one spill is on its way, this much may gather behind it. Larger values were not faster.
 _GATHER = 1 << 20
 
 # What a chunk costs beside its octets: without it a quarter of a million chunks of one octet would gather, and the loop
@@ -55,7 +68,7 @@ class Spool:
         self._ticket = await self._put(Step.SPILL)
 
     async def finish(self) -> Ticket[Delivered]:
-        """Queue the commit and return its ticket; then the draft is out of our hands."""
+        """Queue the commit and return its ticket; from then on the ticket says how the draft ends."""
         if self._ticket is not None:
             await self._ticket
         return await self._put(Step.COMMIT)

@@ -1,4 +1,17 @@
-"""The directories of one Maildir, held open, and what is done to files in them. Everything here blocks."""
+"""The directories of one Maildir, held open, and the calls for the files in them. Everything here blocks.
+
+How it works: `prepare` makes the directories if need be, synchronises them, and opens a handle for each. All later
+calls name files relative to a handle, so the Maildir cannot be exchanged under a delivery. Where the system has no such
+calls, or a directory may not be read, the same calls use paths: `_prefixes` holds the paths then, and `_handles` is
+empty.
+
+Invariants:
+- Only the writer thread uses a Tree (and the finalizer, when the thread has no call any more).
+- Either `_handles` has all three directories and `_prefixes` is empty texts, or `_handles` is empty and `_prefixes` are
+  paths that end in a separator. So every call joins prefix and name, and passes the handle or None.
+- While `_ready` is True the directories were there once, and were durable then if `sync` is set.
+- While the handles are open, tmp/ is locked (shared): cleaners see by that that a live process delivers here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +26,7 @@ from maildir._errors import NotAMaildir
 
 __all__ = ("Tree", "write_all")
 
-# In this order they are made: tmp/ last, so that a Maildir which a crash left half made is not yet one.
+# The order of making: tmp/ last. So a Maildir that a crash left half made lacks tmp/, and is not taken for whole.
 _SUBDIRECTORIES = ("cur", "new", "tmp")
 
 _BY_HANDLE = {os.open, os.rename, os.unlink, os.stat, os.utime} <= os.supports_dir_fd
@@ -28,15 +41,16 @@ _CREATE = (
     | getattr(os, "O_BINARY", 0)
 )
 
-# Directories cannot be synchronised on CIFS, on some old systems and on Windows; nothing better can be done there.
+# These errors say that directories cannot be synchronised here: CIFS, some old systems, Windows. There is no other way
+# to make a name durable there, so they are ignored.
 _NO_DIRECTORY_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
 
 class Tree:
     """tmp/, new/ and cur/ under one path.
 
-    Where the system can, files are reached through descriptors of their directories: the Maildir cannot be exchanged
-    underneath, and a name is not looked up from the root each time. Otherwise by path, through the same calls.
+    Where the system can, files are reached through handles of their directories: a swapped directory is not followed,
+    and no path is looked up from the root each time. Otherwise files are reached by path, through the same calls.
     """
 
     __slots__ = ("_create", "_dirmode", "_handles", "_paths", "_prefixes", "_ready", "_sync", "path")
@@ -63,7 +77,7 @@ class Tree:
             self._ready = True
 
     def renew(self) -> None:
-        """Look again at the path, since a directory has vanished from it."""
+        """Look at the path again, after a directory has vanished from it."""
         self.close()
         self.prepare()
 
@@ -72,7 +86,8 @@ class Tree:
         self._ready = False
         self._prefixes = self._by_path()
         while self._handles:
-            with contextlib.suppress(OSError):  # nothing was written through it
+            # Nothing was written through a handle, so an error of its close loses nothing.
+            with contextlib.suppress(OSError):
                 os.close(self._handles.popitem()[1])
 
     def path_of(self, subdirectory: str, name: str) -> str:
@@ -113,7 +128,7 @@ class Tree:
     def has_moved(self, name: str, subdirectory: str, target: str) -> bool:
         """Return whether what was ``tmp/name`` is ``subdirectory/target`` now, linked or renamed.
 
-        Names are unique: what stands there while ``tmp/name`` is gone can be nothing else.
+        Names are unique: a file that stands at the target while ``tmp/name`` is gone must be the moved one.
         """
         there = self._identity(subdirectory, target)
         here = self._identity("tmp", name)
@@ -133,7 +148,7 @@ class Tree:
 
     def set_mtime(self, name: str, mtime: int) -> None:
         """Set the modification time of ``tmp/name`` to `mtime`, in nanoseconds."""
-        # The access time stays young: some cleaners of tmp/ go by it, and the message is not out of there yet.
+        # Keep the access time young: some cleaners of tmp/ judge by it, and the file still is in tmp/.
         times = (time.time_ns(), mtime)
         os.utime(self._prefixes["tmp"] + name, ns=times, dir_fd=self._handles.get("tmp"))
 
@@ -217,7 +232,7 @@ class Tree:
         except NotADirectoryError as error:
             raise NotAMaildir(error.errno, f"{self.path!r} is no directory; a Maildir is one") from error
         present = entries & paths.keys()
-        # One of the three among other files proves nothing: many a home directory has a tmp/ of its own.
+        # One of the three names among other files proves nothing: many home directories have a tmp/.
         if not self._create or (len(present) < 2 and entries - present):
             raise NotAMaildir(
                 errno.EINVAL,
@@ -232,7 +247,7 @@ class Tree:
         self._make_durable()
 
     def _make_durable(self) -> None:
-        # Whoever made these directories may have been killed before he synchronised them.
+        # The process that made these directories may have been killed before it synchronised them.
         if self._sync:
             _sync_path(self.path)
             _sync_path(os.path.dirname(self.path))
@@ -264,7 +279,7 @@ class Tree:
             for name, path in paths.items():
                 self._handles[name] = os.open(path, _HOLD)
         except PermissionError:
-            self.close()  # a drop box which lets us write but not read: by path, then
+            self.close()  # a drop box that may be written but not read: use paths
         except BaseException:
             self.close()
             raise

@@ -1,4 +1,8 @@
-"""A message that is written piece by piece: what `Maildir.open` returns."""
+"""A message that is written piece by piece: what `Maildir.open` returns.
+
+Invariants: between entering and leaving the block, the key (if there is one) is claimed, unless it was known. `_State`
+goes NEW, OPEN, OVER, or by way of BROKEN after a chunk failed. It never goes back.
+"""
 
 from __future__ import annotations
 
@@ -104,6 +108,6 @@ class Writer:
         try:
             self.delivered = await ticket
         except asyncio.CancelledError:
-            if ticket.succeeded():  # too late: that is good to know as well
+            if ticket.succeeded():  # cancelled too late: the message is in the Maildir, so say so
                 self.delivered = ticket.result()
             raise

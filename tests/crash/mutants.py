@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maildir import Maildir
-from maildir._commit import Committer
+from maildir._sync_order import Committer
 from pop3aio._fetch._fetch import _Run
 
 __all__ = ("MUTANTS", "apply")
