@@ -47,7 +47,7 @@ _Entry = TypeVar("_Entry", Scan, Uid)
 # The commands that have methods, and which.
 _METHODS = {
     keyword: keyword.lower()
-    for keyword in ["APOP", "CAPA", "DELE", "LANG", "LIST", "NOOP", "QUIT", "RETR", "RSET", "STAT"]
+    for keyword in ("APOP", "CAPA", "DELE", "LANG", "LIST", "NOOP", "QUIT", "RETR", "RSET", "STAT")
 }
 _METHODS |= {"TOP": "top", "UIDL": "uidl", "UTF8": "utf8", "STLS": "start_tls"}
 _METHODS |= dict.fromkeys(("AUTH", "PASS", "USER"), "login")

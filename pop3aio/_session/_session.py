@@ -80,6 +80,7 @@ class Session:
         secure: bool,
         clock: Clock | None = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._options = options
         self._address = address
@@ -298,12 +299,17 @@ class Session:
             reason: what every task that waits for an answer, and every later call, raises. Give it where the answers
                 cannot be trusted any more. Without it, they raise ConnectionLost, and `quit` returns at once.
         """
-        if reason is not None:
-            self._queue.fail(reason)
-        elif not self._closed:
-            self._closed = True
-            self._queue.close("the connection was dropped by abort()")
-            self._stream.abort()
+        try:
+            if reason is not None:
+                self._queue.fail(reason)
+            elif not self._closed:
+                self._closed = True
+                self._queue.close("the connection was dropped by abort()")
+                self._stream.abort()
+        except RuntimeError:
+            # A closed loop has no task left that could be woken.
+            if not self._loop.is_closed():
+                raise
 
     # -- before the login
 

@@ -59,6 +59,13 @@ class ChunkReader(asyncio.StreamReader):
         # Not asserted: uvloop's transports are no subclasses of asyncio's.
         self._wire = cast(asyncio.ReadTransport, transport)
 
+    def forget_transport(self) -> None:
+        """Let go of a transport that is closed.
+
+        Under TLS it leads back to this reader, and 256 KiB of buffer would wait for the collector.
+        """
+        self._wire = None
+
     def feed_eof(self) -> None:
         self._ended = True
         self._wake()
@@ -96,8 +103,8 @@ class ChunkReader(asyncio.StreamReader):
         self._size -= len(chunk)
         if self._held and not self._chunks:
             self._held = False
-            assert self._wire is not None
-            self._wire.resume_reading()
+            if self._wire is not None:
+                self._wire.resume_reading()
         return chunk
 
     async def readuntil(self, separator: Any = b"\n") -> bytes:
@@ -130,8 +137,9 @@ class ChunkProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._shared.leave(self)
         super().connection_lost(exc)
-        # Whoever reads is told, and whoever waits for the end. Where nobody does, in a handshake that was broken off,
-        # the collector may find the future before the protocol, and asyncio complains.
+        self._chunk_reader.forget_transport()
+        # The task that reads is told, and the task that waits for the end. Where there is none, in a handshake that was
+        # broken off, the collector may find the future before the protocol, and asyncio complains.
         closed: asyncio.Future[None] = self._closed  # type: ignore[attr-defined]
         if not closed.cancelled():
             closed.exception()

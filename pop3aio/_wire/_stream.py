@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
@@ -103,8 +104,13 @@ class Stream:
         self.writer = asyncio.StreamWriter(transport, protocol, reader, loop)
 
     def abort(self) -> None:
-        """Drop the connection at once."""
-        self.writer.transport.abort()
+        """Drop the connection at once; the peer is told even if the loop is closed already."""
+        try:
+            self.writer.transport.abort()
+        except RuntimeError:
+            # A closed loop closes no transport. The socket is closed when it is collected.
+            with contextlib.suppress(OSError, AttributeError):
+                self.writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     async def close(self, grace: float = 1.0) -> None:
         """Close the connection in good order, by force after `grace` seconds."""
@@ -122,11 +128,24 @@ class Stream:
         except (OSError, TimeoutError):
             # All that mattered was answered before; how the peer hangs up does not matter.
             self.abort()
+            self._free()
         except BaseException:
             self.abort()
             raise
+        else:
+            self._free()
         finally:
             timer.cancel()
+
+    def _free(self) -> None:
+        """Break the reference cycles of closed transports, so that they need not wait for the collector.
+
+        asyncio's selector transport holds a bound method of itself, which it needs only as long as it reads.
+        """
+        for writer in (self.writer, *self._replaced):
+            transport = getattr(writer, "transport", None)
+            if transport is not None and transport.is_closing():
+                getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
 
 
 def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
