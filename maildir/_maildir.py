@@ -117,28 +117,32 @@ class Maildir:
     ) -> Delivered:
         """Deliver one message and return when it is durable.
 
-        Args:
-            source: the octets: an asynchronous iterable of chunks, an iterable of them, or all in one piece.
-            key: 1 to 64 lower-case hexadecimal digits for the name, by which `keys` recognises the message; by default
-                16 random ones. See below for a key that is known.
-            flags: letters of ``DFPRST``; with any the message goes to cur/.
-            date: when the message was received, in seconds since the epoch or as a datetime with time zone; it becomes
-                the modification time of the file.
-            headers: octets to put before the source's, and counted with them.
-
-        Raises:
-            QuotaError: the file system is full or the quota used up.
-            MaildirError: something else failed; in any case nothing of the message is left.
-            TypeError, ValueError: an argument is not acceptable.
-
         A key is known if the last `keys` found it, or if this object delivered a message under it since (with `keys`
         or without). For a known key the source is not read, and a Delivered with ``duplicate=True`` is returned. The
         directories are not looked at: a file with the same key that `keys` has not found does not count. If another
         delivery of the key is under way, its outcome is awaited first. Without a key nothing is ever a duplicate, and
         `replace` delivers a known key again.
 
-        What the source raises is passed on, and nothing is left. Cancelling leaves nothing either, unless the message
-        was being published already: then it stays, whole and durable. CancelledError is raised when that is settled.
+        Args:
+            source: the octets: an asynchronous iterable of chunks, an iterable of them, or all in one piece.
+            key: 1 to 64 lower-case hexadecimal digits for the name, by which `keys` recognises the message; by default
+                16 random digits. A known key makes a duplicate, see above.
+            flags: letters of ``DFPRST``; with any the message goes to cur/.
+            date: when the message was received, in seconds since the epoch or as a datetime with time zone, in the
+                years 1 to 9999. It becomes the modification time of the file.
+            headers: octets to put before the source's, and counted with them.
+
+        Returns:
+            Where the message is, and its sizes in octets; or that it is a duplicate.
+
+        Raises:
+            QuotaError: the file system is full or the quota used up.
+            MaildirError: something else failed. In any case nothing of the message is left.
+            TypeError, ValueError: an argument is not acceptable.
+
+        An exception of the source is passed on, and nothing is left. Cancelling leaves nothing either, unless the
+        message was being published already: then it stays, whole and durable. CancelledError is raised when the outcome
+        is settled.
         """
         return await (await self.submit(source, key=key, flags=flags, date=date, headers=headers))
 
@@ -320,16 +324,14 @@ class Maildir:
                 incoming = aiter(source)
                 try:
                     async for chunk in incoming:
-                        if stream.add(chunk):
-                            await stream.spill()
+                        await stream.take(chunk)
                 finally:
                     # A generator that is left half-way would otherwise be closed when the collector finds it.
                     if isinstance(incoming, AsyncGenerator):
                         await incoming.aclose()
             else:
                 for chunk in chunks(source):
-                    if stream.add(chunk):
-                        await stream.spill()
+                    await stream.take(chunk)
             return await stream.finish()
         except (Exception, asyncio.CancelledError):
             await stream.abort()

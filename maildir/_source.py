@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 from maildir._draft import Octets
 from maildir._newlines import PIECE
 
-__all__ = ("Source", "chunks", "octets_of")
+__all__ = ("Source", "buffer_pieces", "chunks")
 
 Source: TypeAlias = AsyncIterable[Octets] | Iterable[Octets] | Octets
 
@@ -30,19 +30,24 @@ def chunks(source: Iterable[Octets] | Octets) -> Iterator[Octets]:
             return iter(cast("Iterable[Octets]", source))
         except TypeError:
             raise TypeError(f"{_WANTED}, not {source!r}") from None
-    if not view.c_contiguous:
-        view = memoryview(bytes(view))
-    view = view.cast("B")
-    return (view[start : start + PIECE] for start in range(0, len(view), PIECE))
+    return _cut(view)
 
 
-def octets_of(chunk: Octets) -> bytes:
-    """Return `chunk` as bytes, copied if it is a buffer that may be used again.
+def buffer_pieces(chunk: Octets) -> Iterator[bytes]:
+    """Return copies of the pieces of `chunk`, each made when it is asked for.
 
     Raises:
         TypeError: it is not made of octets.
     """
     try:
-        return bytes(memoryview(chunk))
+        view = memoryview(chunk)
     except TypeError:
         raise TypeError(f"each chunk of a message must be bytes, not {type(chunk).__name__}") from None
+    return map(bytes, _cut(view))
+
+
+def _cut(view: memoryview) -> Iterator[memoryview]:
+    if not view.c_contiguous:
+        view = memoryview(bytes(view))
+    octets = view.cast("B")
+    return (octets[start : start + PIECE] for start in range(0, len(octets), PIECE))

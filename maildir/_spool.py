@@ -1,6 +1,6 @@
 """The chunks of one message on their way into the writer thread.
 
-How it works: `add` gathers chunks. When a piece has gathered, `spill` sends it to the thread and returns at once, so
+How it works: `take` gathers chunks. When a piece has gathered, `spill` sends it to the thread and returns at once, so
 that receiving goes on while the thread writes. If the thread still writes the last spill, chunks gather up to
 `_GATHER`, and then `spill` waits. `finish` sends the rest, with the order to commit. A small message is one commit
 without any spill.
@@ -21,7 +21,7 @@ from typing import Any
 from maildir._draft import Delivered, Draft, Octets, Step
 from maildir._group import GroupWriter
 from maildir._newlines import PIECE
-from maildir._source import octets_of
+from maildir._source import buffer_pieces
 from maildir._ticket import Ticket
 
 __all__ = ("Spool",)
@@ -51,10 +51,24 @@ class Spool:
         self._ticket: Ticket[Any] | None = None
         self._discarded = False
 
-    def add(self, chunk: Octets) -> bool:
+    async def take(self, chunk: Octets) -> None:
+        """Take `chunk`, waiting if the thread is busy with this draft and enough has gathered.
+
+        Raises:
+            TypeError: it is not made of octets.
+        """
+        if type(chunk) is bytes:
+            if self.add(chunk):
+                await self.spill()
+            return
+        # It may be a buffer that the caller uses again, so it is copied. In pieces: to copy a large one in one go would
+        # hold up the loop.
+        for piece in buffer_pieces(chunk):
+            if self.add(piece):
+                await self.spill()
+
+    def add(self, chunk: bytes) -> bool:
         """Take `chunk`; return whether `spill` is due."""
-        if type(chunk) is not bytes:
-            chunk = octets_of(chunk)
         self._chunks.append(chunk)
         self._size += len(chunk) + _CHUNK_OVERHEAD
         return self._size >= _SMALL

@@ -61,8 +61,12 @@ class Writer:
     async def write(self, chunk: Octets) -> None:
         """Append `chunk`, waiting while more than 1 MiB of this message or ``max_queued`` of all is on its way.
 
+        Args:
+            chunk: octets; a buffer must not be changed before this call returns.
+
         Raises:
             MaildirError: an earlier chunk could not be written, or the writer is not open.
+            TypeError: the chunk is not made of octets. The message is broken off.
 
         Cancelling breaks the message off: it cannot be committed any more.
         """
@@ -73,8 +77,7 @@ class Writer:
         if self.delivered is not None:
             return
         try:
-            if self._stream.add(chunk):
-                await self._stream.spill()
+            await self._stream.take(chunk)
         except BaseException:
             self._state = _State.BROKEN
             raise

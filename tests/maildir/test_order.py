@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,33 @@ async def test_the_loop_goes_on_between_chunks_of_one_octet(box: Maildir, calls:
     # Some milliseconds; a mebibyte of such chunks would take a fifth of a second.
     assert longest < 25_000
     assert calls.names().count("write") < 100
+
+
+@pytest.mark.parametrize("by", ["writer", "chunk"])
+async def test_a_large_buffer_is_copied_in_pieces(box: Maildir, calls: Any, gate: Any, by: str) -> None:
+    """While the thread is busy, no more than one or two mebibytes are copied, so the loop is not held up."""
+    await ready(box, calls)
+    buffer = bytearray(16 << 20)
+
+    async def deliver() -> None:
+        if by == "chunk":
+            await box.deliver([buffer])
+            return
+        async with box.open() as writer:
+            await writer.write(buffer)
+
+    gate.close("write")
+    tracemalloc.start()
+    try:
+        task = asyncio.create_task(deliver())
+        await gate.reached()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert tracemalloc.get_traced_memory()[0] < 3 << 20
+    finally:
+        tracemalloc.stop()
+    gate.open()
+    await task
 
 
 async def test_a_stream_joins_a_group_for_its_end(box: Maildir, calls: Any, look: Callable[[], Any]) -> None:
