@@ -44,12 +44,12 @@ class Job:
     @property
     def folder(self) -> str:
         """The Maildir's absolute path."""
-        return os.path.abspath(self.maildir)
+        return _absolute(self.maildir)
 
     @property
     def journal_file(self) -> str:
         """The journal's absolute path."""
-        return os.path.join(self.folder, JOURNAL) if self.journal is None else os.path.abspath(self.journal)
+        return os.path.join(self.folder, JOURNAL) if self.journal is None else _absolute(self.journal)
 
     async def run(self, client: Client, output: Output) -> FetchReport:
         """Fetch over `client`, which is logged in, and show how far it is."""
@@ -191,3 +191,8 @@ def _summary(report: FetchReport, job: Job) -> list[str]:
         outcome = {"committed": ", confirmed", "refused": ", not confirmed", "unknown": ", not confirmed"}
         lines.append(f"deleted:  {count(report.deleted)} on the server{outcome.get(report.commit or '', '')}")
     return lines
+
+
+def _absolute(path: str) -> str:
+    """Return `path` made absolute; a shell leaves a quoted ``~`` as it is, so it is expanded here."""
+    return os.path.abspath(os.path.expanduser(path))

@@ -35,6 +35,17 @@ async def test_all_of_it_and_then_nothing(cli: Cli, tmp_path: Path) -> None:
     assert (box / JOURNAL).stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_quoted_tilde(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    async with Server(mails(1)) as server:
+        result = await cli("fetch", *url(server), "~/Mail", "--journal", "~/journal", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert contents(tmp_path / "Mail") == mails(1)
+    assert (tmp_path / "journal").is_file()
+    assert not (tmp_path / "~").exists()
+
+
 async def test_json(cli: Cli, tmp_path: Path) -> None:
     box, journal = tmp_path / "Mail", tmp_path / "journal"
     async with Server(mails(3)) as server:
