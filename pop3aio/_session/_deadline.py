@@ -50,7 +50,8 @@ def patience_left(left: float, waited: float, octets: int, min_rate: int, most: 
         min_rate: octets a second that a server must send in the long run.
         most: the seconds of the beginning; however much came, there are never more.
     """
-    return min(left - max(0.0, waited) + octets / min_rate, most)
+    left += octets / min_rate - (waited if waited > 0.0 else 0.0)
+    return left if left < most else most
 
 
 class Deadline:

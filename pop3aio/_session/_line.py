@@ -47,8 +47,9 @@ class Line:
         self.waiting = 0
         """How many tasks wait for their turn."""
         self._disowned: list[Call] = []
-        # How many calls each task holds a body of, and the task that is watched, if any.
-        self._holders: dict[asyncio.Task[object], int] = {}
+        self.held: dict[asyncio.Task[object], int] = {}
+        """The tasks that have a message open: they would wait for themselves. With how many calls each."""
+        # The task whose end is watched for, if any.
         self._watched: asyncio.Task[object] | None = None
 
     # -- who is where
@@ -70,7 +71,8 @@ class Line:
         """Put a call at the end of the line; `reader` is the task that takes the body piece by piece, if one does."""
         self.calls[call.handle] = call
         if reader is not None:
-            self._hold(call, reader)
+            call.reader = reader
+            self.held[reader] = self.held.get(reader, 0) + 1
 
     def leave(self, call: Call) -> None:
         """Take a call whose answer is complete out of the line, and hand the turn on."""
@@ -119,7 +121,7 @@ class Line:
             call.done = True
             _wake(call)
         self.calls.clear()
-        self._holders.clear()
+        self.held.clear()
         self._watch(None)
 
     # -- turns
@@ -145,10 +147,6 @@ class Line:
 
     # -- tasks that hold a message
 
-    def holds(self, task: asyncio.Task[object] | None) -> bool:
-        """Return whether a task has a message open, for which it would wait itself."""
-        return task in self._holders
-
     def take_over(self, call: Call, task: asyncio.Task[object] | None) -> None:
         """Make `task` the one that takes the call's body, whichever task asked for it.
 
@@ -159,20 +157,17 @@ class Line:
         if call.reader is not None and call.reader is not task:
             self.let_go(call)
             if task is not None:
-                self._hold(call, task)
+                call.reader = task
+                self.held[task] = self.held.get(task, 0) + 1
 
     def let_go(self, call: Call) -> None:
         """Take note that no task holds the call's body any more."""
         reader = call.reader
         if reader is not None:
-            count = self._holders.pop(reader, 1) - 1
+            count = self.held.pop(reader, 1) - 1
             if count:
-                self._holders[reader] = count
+                self.held[reader] = count
             call.reader = None
-
-    def _hold(self, call: Call, task: asyncio.Task[object]) -> None:
-        call.reader = task
-        self._holders[task] = self._holders.get(task, 0) + 1
 
     def _watch(self, first: Call | None) -> None:
         """Watch the task that holds the first call's message, instead of the one that was watched."""

@@ -305,7 +305,8 @@ class Message(Coroutine[Any, None, bytes]):
 
     def __del__(self) -> None:
         # A loop that is left early drops its iterator: what is left of the message must not block the others.
-        self.disown()
+        if self._state not in _OVER:
+            self.disown()
 
     def _mark_given_up(self) -> bool:
         if self._state in _OVER:

@@ -71,7 +71,9 @@ class Pump:
 
     def check_usable(self) -> None:
         """Raise what is wrong with the connection, if something is."""
-        if (failure := self.failure) is not None:
+        if self.failed is not None:
+            failure = self.failure
+            assert failure is not None
             raise failure
 
     def fail(self, error: POP3Error) -> None:

@@ -65,6 +65,10 @@ class CommandQueue:
         self.pump = Pump(core, stream, self.line, timeout, clock or self._loop)
         self._cancelled = CancelledAnswers(self.pump)
         self.marked = 0
+        # Without a detour, since they are called for every message. See `Line` for what they do.
+        self.release = self.line.release
+        self.disown = self.line.disown
+        self.forget_reader = self.line.let_go
 
     @property
     def masks(self) -> Masks:
@@ -92,8 +96,9 @@ class CommandQueue:
 
     def check_free(self) -> None:
         """Raise ConcurrencyError if the running task has a message open, which it would wait for."""
-        self.line.release_disowned()
-        if self.line.holds(asyncio.current_task()):
+        line = self.line
+        line.release_disowned()
+        if line.held and asyncio.current_task() in line.held:
             raise ConcurrencyError(
                 "this task has a message open that is not read to its end, and would wait for itself: read it, or "
                 "leave its `async with` or the loop over retrieve(), before asking for something else"
@@ -121,7 +126,7 @@ class CommandQueue:
             yield self._enqueue(command, reader)
 
     def _prepare(self) -> None:
-        self.check_usable()
+        self.pump.check_usable()
         line = self.line
         if line.reading is None and (not self.core.outstanding or line.first_live() is None):
             self._check_quiet()
@@ -140,22 +145,10 @@ class CommandQueue:
         """
         self.line.take_over(call, None if call.reader is None else asyncio.current_task())
 
-    def release(self, call: Call) -> None:
-        """Give a call up: the command is taken back, or its answer will be dropped."""
-        self.line.release(call)
-
-    def disown(self, call: Call) -> None:
-        """Give a call up in a finalizer, in whichever thread that runs."""
-        self.line.disown(call)
-
     def finish(self, call: Call) -> None:
         """Take a call whose answer is complete out of the line, and hand the turn on."""
         self.line.let_go(call)
         self.line.leave(call)
-
-    def forget_reader(self, call: Call) -> None:
-        """Take note that no task holds the call's body any more."""
-        self.line.let_go(call)
 
     # -- the answer
 
@@ -164,9 +157,12 @@ class CommandQueue:
 
         Most messages come whole in one read with many others: to take those needs no coroutine.
         """
-        if not self._is_next(call):
+        pump, line = self.pump, self.line
+        if pump.failed is not None or line.reading is not None or call.done or call.abandoned:
             return None
-        event = self.pump.next_event()
+        if next(iter(line.calls.values())) is not call:
+            return None
+        event = pump.next_event()
         if event is not None:
             self._note(event, call)
         return event
@@ -177,19 +173,18 @@ class CommandQueue:
         The answer is complete with it, and `forget_reader` has to be called once it is read: what a task may do while
         it holds a message must not depend on how that came. Never waits; where None is returned, ask `ready_event`.
         """
-        if not self.pump.fed or not self._is_next(call) or logger.isEnabledFor(logging.DEBUG):
+        pump, line = self.pump, self.line
+        if not pump.fed or pump.failed is not None or line.reading is not None:
+            return None
+        if call.done or call.abandoned or next(iter(line.calls.values())) is not call:
+            return None
+        if logger.isEnabledFor(logging.DEBUG):
             return None
         taken = self.core.next_message()
         if taken is None:
             return None
-        self.line.leave(call)
+        line.leave(call)
         return taken[1]
-
-    def _is_next(self, call: Call) -> bool:
-        line = self.line
-        if self.pump.failed is not None or line.reading is not None or call.done or call.abandoned:
-            return False
-        return next(iter(line.calls.values())) is call
 
     @overload
     async def next_event(self, call: Call, timeout: float | None = None) -> Event: ...
@@ -218,7 +213,8 @@ class CommandQueue:
         line, pump = self.line, self.pump
         deadline: float | None = None
         while True:
-            pump.check_usable()
+            if pump.failed is not None:
+                pump.check_usable()
             if call.done or call.abandoned:
                 raise LocalProtocolError(
                     f"{call.command.redacted()} was given up while its answer was waited for"
@@ -298,4 +294,4 @@ class CommandQueue:
             event = self.pump.next_event()
             if event is not None:
                 self._drop(event)
-        self.check_usable()
+        self.pump.check_usable()
