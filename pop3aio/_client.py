@@ -1,4 +1,4 @@
-"""The client: a POP3 session for people who await."""
+"""The client: the commands of a POP3 session, as coroutines."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Client(Authorization):
     the server can, and each gets its own answer. Leaving ``async with`` cleanly sends QUIT, which commits the
     deletions; leaving it by an exception drops the connection, so that a run which is half done deletes nothing.
 
-    A call that is cancelled costs no more than its answer: that is read and dropped by whoever comes next. After a
+    A call that is cancelled costs no more than its answer, which the next caller reads and drops. After a
     time-out, and after anything the server should not have sent, the connection is closed and every later call
     raises the reason.
     """
 
     async def stat(self) -> Stat:
         """Return the count of messages and their octets (RFC 1939 section 5); raises CommandError."""
-        reply = await self._plain(StatCommand())
+        reply = await self._ask_status(StatCommand())
         try:
             return parse_stat(reply.raw)
         except RemoteProtocolError as error:
@@ -90,8 +90,8 @@ class Client(Authorization):
         that is listed with two different sizes. Raises CommandError, for one message when there is none of that number.
         """
         if number is None:
-            return self._complete("LIST", await self._listing(List()), parse_list)
-        return self._single(await self._plain(List(number)), number, parse_list)
+            return self._complete("LIST", await self._ask_body(List()), parse_list)
+        return self._single(await self._ask_status(List(number)), number, parse_list)
 
     async def sizes(self, numbers: Iterable[int]) -> dict[int, int]:
         """Return the sizes of these messages, as far as the server lists them (RFC 1939 section 5).
@@ -115,10 +115,10 @@ class Client(Authorization):
             return {}
         scans: _Scans = []
         if len(wanted) <= _FEW:
-            for reply, _ in await self._batch([List(number) for number in sorted(wanted)]):
+            for reply, _ in await self._ask_all([List(number) for number in sorted(wanted)]):
                 scans += parse_list(reply.raw) if reply.ok else ()
         else:
-            [(reply, body)] = await self._batch([List()])
+            [(reply, body)] = await self._ask_all([List()])
             scans = self._complete("LIST", body, parse_list) if reply.ok else []
         return {number: octets for number, octets in scans if number in wanted}
 
@@ -135,8 +135,8 @@ class Client(Authorization):
         with two different unique-ids. Raises CommandError, also when the server has no UIDL.
         """
         if number is None:
-            return self._complete("UIDL", await self._listing(Uidl()), parse_uidl)
-        return self._single(await self._plain(Uidl(number)), number, parse_uidl)
+            return self._complete("UIDL", await self._ask_body(Uidl()), parse_uidl)
+        return self._single(await self._ask_status(Uidl(number)), number, parse_uidl)
 
     def retr(self, number: int) -> Message:
         """Fetch message `number`: await the result for its octets, or iterate over it (see `Message`)."""
@@ -195,16 +195,35 @@ class Client(Authorization):
             raise
 
     async def dele(self, number: int) -> None:
-        """Mark message `number` as deleted; it goes when `quit` is confirmed. Raises CommandError."""
-        await self._plain(Dele(number))
+        """Mark message `number` as deleted; `quit` deletes it (RFC 1939 section 5).
+
+        Args:
+            number: the message number, from 1.
+
+        Raises:
+            CommandError: the server refuses.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling may be too late: the server may have marked the message.
+        """
+        await self._ask_status(Dele(number))
 
     async def delete(self, numbers: Iterable[int]) -> dict[int, CommandError]:
-        """Mark many messages as deleted, pipelined; return the refusals by message number.
+        """Mark many messages as deleted, pipelined (RFC 1939 section 5).
 
-        Cancelling takes back what was not sent yet.
+        Args:
+            numbers: the message numbers, from 1.
+
+        Returns:
+            The refusals by message number; empty if all are marked.
+
+        Raises:
+            POP3Error: what is wrong with the connection.
+
+        Cancelling takes back the commands that were not sent yet; the server may have marked the others.
         """
         commands = [Dele(number) for number in numbers]
-        replies = await self._batch(commands)
+        replies = await self._ask_all(commands)
         return {
             command.number: command_error(reply, command.redacted())
             for command, (reply, _) in zip(commands, replies, strict=True)
@@ -213,11 +232,11 @@ class Client(Authorization):
 
     async def noop(self) -> None:
         """Keep the session open, and find out whether it is; raises what is wrong with the connection."""
-        await self._plain(Noop())
+        await self._ask_status(Noop())
 
     async def rset(self) -> None:
         """Take back all deletion marks of this session; raises CommandError."""
-        await self._plain(Rset())
+        await self._ask_status(Rset())
 
     @overload
     async def command(self, raw: str, *, multiline: Literal[False] = False) -> Reply: ...
@@ -241,7 +260,7 @@ class Client(Authorization):
             raise LocalProtocolError(
                 f"{raw.partition(' ')[0]} has a method of its own: use client.{method}()"
             )
-        reply, body = await self._accepted(Raw(raw, multiline))
+        reply, body = await self._ask_accepted(Raw(raw, multiline))
         return (reply, body) if multiline else reply
 
     def _complete(self, command: str, body: bytes, parse: Callable[[bytes], _List[_Entry]]) -> _List[_Entry]:

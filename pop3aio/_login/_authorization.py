@@ -187,7 +187,7 @@ class Authorization(Session):
 
     async def _login_step(self, command: Command, *secrets: str) -> None:
         self._hide(*secrets)
-        reply, _ = await self._exchange(command)
+        reply, _ = await self._ask(command)
         if not reply.ok:
             raise refused_login(reply, command, self.capabilities)
 
@@ -208,7 +208,7 @@ class Authorization(Session):
 
     async def utf8(self) -> None:
         """Switch to UTF-8 mode, before the login (RFC 6856); raises CommandError when the server refuses."""
-        await self._plain(Utf8())
+        await self._ask_status(Utf8())
 
     async def lang(self, tag: str | None = None) -> list[str]:
         """Choose the language of the server's texts, ``"*"`` for its default; without a tag, list them (RFC 6856).
@@ -217,5 +217,5 @@ class Authorization(Session):
         """
         command = Lang(tag)
         if tag is not None:
-            return [(await self._plain(command)).text]
-        return (await self._listing(command)).decode("utf-8", "replace").splitlines()
+            return [(await self._ask_status(command)).text]
+        return (await self._ask_body(command)).decode("utf-8", "replace").splitlines()

@@ -7,7 +7,7 @@ next command, reads that answer and gives it here, event by event:
 - the status line and the end of a body are counted and forgotten: a DELE that was cancelled may well have marked;
 - a body is dropped, up to `Limits.abandoned` octets. Beyond that a new connection is cheaper, and this one ends;
 - a challenge is answered by a cancel (RFC 5034 section 4);
-- the ``+OK`` to STLS ends the connection: the server waits for a handshake that nobody begins.
+- the ``+OK`` to STLS ends the connection: the server waits for a handshake that no task begins.
 """
 
 from __future__ import annotations

@@ -77,11 +77,11 @@ class Deadline:
             self._look_at(when)
 
     def clear(self) -> None:
-        """Take note that the wait is over in time."""
+        """End the wait: it was over in time."""
         self._when = None
 
     def cancel(self) -> None:
-        """Stop the timer: nobody waits any more."""
+        """Stop the timer: no task waits any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

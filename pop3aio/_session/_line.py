@@ -5,13 +5,13 @@ that still wants its answer reads the wire for itself, and for the answers of ca
 answer is complete it leaves, and the next caller is woken. No task runs in the background, and no lock is held.
 
 A task may hold a message that it has opened, and not read on. Callers behind that message wait for that task. If the
-task fails, nobody would ever read on: so the line watches the task of the first call while others wait behind it, and
+task fails, no task would ever read on: so the line watches the task of the first call while others wait behind it, and
 releases that task's calls when it has failed.
 
 Invariants, between any two calls of a method:
 - The line has the calls in the order in which the core has their commands.
 - At most one call is `reading`; it is in the line or was released, and its task is inside `read` of the stream.
-- If callers wait and nobody reads, the first live caller has been woken, or is not waiting but busy with its answer.
+- If callers wait and no task reads, the first live caller has been woken, or is not waiting but busy with its answer.
 - Nothing here waits, and nothing knows of a loop: what must happen later is given to `call_soon`.
 """
 
@@ -105,7 +105,7 @@ class Line:
             return
         call.abandoned = True
         self._disowned.append(call)
-        # RuntimeError: the loop is closed, and nobody waits any more.
+        # RuntimeError: the loop is closed, and no task waits any more.
         with suppress(RuntimeError):
             self._call_soon(self.release_disowned)
 
@@ -127,13 +127,13 @@ class Line:
     # -- turns
 
     def await_turn(self, call: Call, turn: asyncio.Future[None]) -> None:
-        """Take note that a task waits for `turn`, which is set when it is this call's turn, or the call has ended."""
+        """Record that a task waits for `turn`, which is set when it is this call's turn, or the call has ended."""
         call.turn = turn
         self.waiting += 1
         self._watch(self.first_live())
 
     def end_wait(self, call: Call) -> None:
-        """Take note that the task waits no longer, whatever the reason."""
+        """Record that the task waits no longer, whatever the reason."""
         self.waiting -= 1
         call.turn = None
 
@@ -161,7 +161,7 @@ class Line:
                 self.held[task] = self.held.get(task, 0) + 1
 
     def let_go(self, call: Call) -> None:
-        """Take note that no task holds the call's body any more."""
+        """Record that no task holds the call's body any more."""
         reader = call.reader
         if reader is not None:
             count = self.held.pop(reader, 1) - 1

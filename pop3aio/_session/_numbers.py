@@ -5,7 +5,7 @@ async iterable is asked in a task of its own, so that a slow one does not hold u
 number is at hand when that task is done.
 
 Invariants: at most one task asks the async iterable. After `stop` no task asks it any more, and `aclose` has closed it
-in addition if it is a generator: the loop over the messages is left, so nobody else would.
+in addition if it is a generator: nothing else closes it when the loop over the messages is left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 class Numbers:
-    """Hands out message numbers as they are to be had."""
+    """Hands out message numbers as soon as they are known."""
 
     def __init__(self, numbers: Iterable[int] | AsyncIterable[int]) -> None:
         self.exhausted = False
@@ -72,7 +72,7 @@ class Numbers:
         """Ask for no more numbers."""
         asking = self._asking
         if asking is not None and not asking.cancel() and not asking.cancelled():
-            # Nobody is interested in how the async iterable ended: asyncio need not complain that nobody asked.
+            # How the async iterable ended does not matter any more; unasked, asyncio would report it.
             asking.exception()
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ them. Only a session in step can answer that. The octets of a mail cannot: the s
 unique-ids of other messages, and the messages are drawn at random for each proof.
 
 Invariants:
-- The commands of a proof are drawn anew for each use, and from a source that nobody can foretell.
+- The commands of a proof are drawn anew for each use, and from a source that cannot be foretold.
 - An answer proves something only if it is equal to the listing. A refusal proves nothing, and is no fault.
 - What is proven is all that was answered before the first command of the proof.
 """

@@ -8,7 +8,7 @@ its own copy of the reason.
 Invariants:
 - `failed` is set once and never changed. After it nothing is read, and nothing is written.
 - Octets are read only by `receive`, by one task at a time (`line.reading`), and by `poll`, which never waits and is
-  called only while nobody reads.
+  called only while no task reads.
 - `fed` is False only if the core has nothing to tell: then it need not be asked.
 - At the await in `receive` anything may happen: the caller may be cancelled or released, the connection may fail. So
   all that was known before it is looked at again after it.
@@ -115,7 +115,7 @@ class Pump:
         return self.masks.reply(event) if isinstance(event, Reply) else event
 
     def poll(self) -> None:
-        """Feed the core what has come although nobody reads; never waits."""
+        """Feed the core the octets that are here already; never waits."""
         try:
             while (data := self.stream.poll()) is not None:
                 self._feed(data)
@@ -147,7 +147,7 @@ class Pump:
     async def receive(self, call: Call | None, deadline: float) -> None:
         """Wait for octets, at most until `deadline`, and feed them to the core.
 
-        `call` is the one whose task this is; None for the greeting. When the time is over the connection fails. A
+        `call` is that of the running task; None for the greeting. When the time is over the connection fails. A
         cancel loses nothing: octets that are here stay in the stream.
         """
         if self.failed is not None:

@@ -6,8 +6,9 @@ stand before it in the line, go to `_cancelled`. The `ready_*` methods do the sa
 that has come already.
 
 Invariants:
-- The oldest call in the line is the one whose answer the core takes apart.
-- A new command is sent only after what came unasked has been looked at, so that it cannot be taken for the answer.
+- The oldest call in the line is the call whose answer the core takes apart.
+- A new command is sent only after all octets that came before it have been looked at, so that they cannot be taken for
+  its answer.
 - Nothing is read or dropped while another task reads (`line.reading`).
 """
 
@@ -261,7 +262,7 @@ class CommandQueue:
             await self.pump.receive(None, deadline)
 
     def _note(self, event: Event, call: Call) -> None:
-        """Take note of what an event means for the session, whether its caller still wants it or not."""
+        """Record what an event means for the session, whether its caller still wants it or not."""
         if isinstance(event, BodyChunk):
             return
         if isinstance(event, Reply):
@@ -285,9 +286,9 @@ class CommandQueue:
             self._note(event, call)
 
     def _check_quiet(self) -> None:
-        """Take what has come although nobody waits, before it can be taken for the answer to a new command.
+        """Look at octets that came unasked, before they can be taken for the answer to a new command.
 
-        That is the answers of cancelled calls, and nothing else: anything more is a fault of the server.
+        They are the answers of cancelled calls; anything more is a fault of the server.
         """
         self.pump.poll()
         while self.pump.fed and self.pump.failed is None:

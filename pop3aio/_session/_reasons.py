@@ -1,4 +1,4 @@
-"""Why a connection ended, in words for whoever reads the traceback."""
+"""Why a connection ended, in words for the reader of a traceback."""
 
 from __future__ import annotations
 

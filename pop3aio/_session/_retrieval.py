@@ -123,8 +123,8 @@ class Retrieval:
     def __del__(self) -> None:
         if self._closed:
             return
-        # The messages in flight go with this object, each disowning its own; whoever holds the current one does not
-        # get to read it any more.
+        # The messages in flight are freed with this object, and each gives itself up. The current one may still be
+        # held by the caller: it is given up here.
         if self._current is not None:
             self._current.disown()
         self._numbers.disown()

@@ -69,7 +69,7 @@ class Session:
     """What the server says it can do, as last asked; None where it does not say."""
 
     greeting: Greeting
-    """The server's first line. After STLS it is text that anyone may have written."""
+    """The server's first line. It may have been forged where TLS began after it."""
 
     def __init__(
         self,
@@ -247,11 +247,15 @@ class Session:
     async def quit(self) -> None:
         """End the session; this is what deletes the messages that were marked (RFC 1939 section 6).
 
-        Returns when the server confirmed it, or at once when the session is over already. Raises CommandError when
-        the server refuses, so that some or none are deleted; CommitUncertain when the answer does not come (waited
-        for five times the `timeout`) and there was something to delete; and what is wrong with the connection if
-        that kept QUIT from being sent while there was something to delete. Cancelling drops the connection: it is
-        then unknown whether the messages are deleted.
+        It returns when the server has confirmed it, or at once when the session is over already. The answer is waited
+        for five times as long as `timeout` says, since the server deletes files meanwhile.
+
+        Raises:
+            CommandError: the server refuses; some or none of the messages are deleted.
+            CommitUncertain: there was something to delete, QUIT was sent, and the answer did not come.
+            POP3Error: what is wrong with the connection, if QUIT was not sent and there was something to delete.
+
+        Cancelling drops the connection: it is then unknown whether the messages are deleted.
         """
         if self._closed:
             return
@@ -316,12 +320,20 @@ class Session:
     async def capa(self, *, refresh: bool = False) -> Capabilities:
         """Return the server's capabilities, asking for them if they are not known or `refresh` is set (RFC 2449).
 
-        A server that does not answer by ``+OK`` has none that are known: the mapping is empty then, and
-        `capabilities` None. Raises what is wrong with the connection. Cancelling loses nothing.
+        Args:
+            refresh: whether to ask again.
+
+        Returns:
+            The capabilities; an empty mapping if the server refuses to tell. `capabilities` is None then.
+
+        Raises:
+            POP3Error: what is wrong with the connection.
+
+        Cancelling loses nothing.
         """
         if self.capabilities is None or refresh:
             try:
-                self.capabilities = parse_capabilities(await self._listing(Capa()))
+                self.capabilities = parse_capabilities(await self._ask_body(Capa()))
             except CommandError:
                 self.capabilities = None
             self._set_window()
@@ -337,9 +349,16 @@ class Session:
     async def start_tls(self, ssl_context: ssl.SSLContext | None = None) -> Capabilities:
         """Continue under TLS by STLS, and return the capabilities as they are then (RFC 2595 section 4).
 
-        Without an `ssl_context`, that of the options verifies the server's certificate and name. Raises CommandError
-        when the server refuses STLS, StartTlsInjection when octets came in clear behind its ``+OK``, TlsError when
-        the handshake fails; after the last two, and after a cancel, the connection is closed.
+        Args:
+            ssl_context: what verifies the server's certificate and name, if not the context of the options.
+
+        Raises:
+            CommandError: the server refuses STLS; the session goes on in clear.
+            StartTlsInjection: octets came in clear behind the server's ``+OK``; the connection is closed.
+            TlsError: the handshake fails; the connection is closed.
+            LocalProtocolError: TLS is active already, or there is no name to verify.
+
+        Cancelling closes the connection.
         """
         if self._options.server_hostname is None:
             raise LocalProtocolError("start_tls needs a name to verify: give from_streams a server_hostname")
@@ -377,7 +396,7 @@ class Session:
             self._queue.fail(ConnectionLost("the TLS handshake was broken off"))
             raise
         self.capabilities = None
-        # What was said in clear may be anyone's: an APOP time stamp least of all is to be used (RFC 2595 section 4).
+        # The greeting came in clear and may be forged: its APOP time stamp must not be used (RFC 2595 section 4).
         self.greeting = replace(self.greeting, apop_timestamp=None)
         self._queue.finish(call)
         return await self.capa()
@@ -392,23 +411,26 @@ class Session:
 
     # -- one command, and many
 
-    async def _plain(self, command: Command) -> Reply:
-        return (await self._accepted(command))[0]
+    async def _ask_status(self, command: Command) -> Reply:
+        """Return the status line of a command that has no body; raises CommandError when the server refuses it."""
+        return (await self._ask_accepted(command))[0]
 
-    async def _listing(self, command: Command) -> bytes:
-        return (await self._accepted(command))[1]
+    async def _ask_body(self, command: Command) -> bytes:
+        """Return the body that answers a command; raises CommandError when the server refuses it."""
+        return (await self._ask_accepted(command))[1]
 
-    async def _accepted(self, command: Command) -> tuple[Reply, bytes]:
-        """Return the answer to a command; raises CommandError when the server refuses it."""
-        reply, body = await self._exchange(command)
+    async def _ask_accepted(self, command: Command) -> tuple[Reply, bytes]:
+        """Return status line and body of the answer to a command; raises CommandError when the server refuses it."""
+        reply, body = await self._ask(command)
         if not reply.ok:
             raise command_error(reply, command.redacted(), self.capabilities)
         return reply, body
 
-    async def _exchange(self, command: Command) -> tuple[Reply, bytes]:
-        return (await self._batch([command]))[0]
+    async def _ask(self, command: Command) -> tuple[Reply, bytes]:
+        """Return status line and body of the answer to a command, whether the server accepts it or not."""
+        return (await self._ask_all([command]))[0]
 
-    async def _batch(self, commands: Iterable[Command]) -> _Answers:
+    async def _ask_all(self, commands: Iterable[Command]) -> _Answers:
         """Send commands as one batch and collect their answers; a cancel takes back what was not written."""
         self._queue.check_free()
         calls = []

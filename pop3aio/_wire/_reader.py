@@ -1,4 +1,17 @@
-"""The receiving half of a connection: whole chunks in a queue, from one buffer that all connections share."""
+"""The receiving half of a connection: whole chunks in a queue, from one buffer that all connections share.
+
+How it works. The transport asks the protocol for a buffer, fills it, and reports how much; that happens in one go, so
+all connections of a loop can share one buffer. The protocol copies the octets out as one chunk and gives it to the
+reader, whose `read` hands it on as it is. When more than `CHUNK` octets wait unread, the transport is paused, and
+resumed when all are read: a server that floods an idle client fills the kernel's buffers and no more.
+
+Invariants:
+- The shared buffer holds nothing between two callbacks.
+- `_held` is True exactly while this reader has paused its transport.
+- At most one task waits in `read`; a cancelled `read` has taken nothing.
+- After the connection is lost, reader and protocol hold no transport: they would be garbage that only the collector
+  frees, with the buffers of TLS.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +40,7 @@ _shares: WeakKeyDictionary[asyncio.AbstractEventLoop, _SharedBuffer] = WeakKeyDi
 
 
 class ChunkReader(asyncio.StreamReader):
-    """A StreamReader for one who wants octets, not lines: `read` returns whole chunks as they came.
+    """A StreamReader for octets instead of lines: `read` returns whole chunks as they came.
 
     The stock reader grows and shrinks one bytearray, which costs four times the CPU in page faults.
     """
@@ -119,7 +132,7 @@ class ChunkReader(asyncio.StreamReader):
 
 
 class ChunkProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
-    """Receives into one buffer that all connections of a loop share, and copies out what came."""
+    """Receives into one buffer that all connections of a loop share, and copies the octets out."""
 
     def __init__(self, reader: ChunkReader, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(reader, loop=loop)
@@ -149,7 +162,7 @@ class _SharedBuffer:
     """The receive buffer of a loop.
 
     Selector loops and uvloop ask for it, fill it and report in one go, so that one serves all connections. In one turn
-    of the loop all of them may receive before anyone reads: the more there are, the less of it each is given.
+    of the loop all of them may receive before any task reads: the more there are, the less of it each is given.
     """
 
     def __init__(self) -> None:

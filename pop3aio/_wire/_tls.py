@@ -43,7 +43,7 @@ def default_ssl_context(cafile: str | None = None) -> ssl.SSLContext:
 
 
 async def shared_ssl_context(cafile: str | None = None) -> ssl.SSLContext:
-    """Return the context of `default_ssl_context` that all connections share; nobody must change it.
+    """Return the context of `default_ssl_context` that all connections share; it must not be changed.
 
     It is made in a thread. Raises what `default_ssl_context` does; cancelling loses nothing.
     """
