@@ -197,7 +197,7 @@ class GroupWriter:
 
     def _append(self, item: Draft | _Call) -> Ticket[Any]:
         assert self._loop is not None
-        ticket: Ticket[Any] = Ticket.issue(self.withdraw, item, self._loop)
+        ticket: Ticket[Any] = Ticket.issue(self, item, self._loop)
         self._queue.append(item)
         self._start()
         return ticket

@@ -165,7 +165,8 @@ class Maildir:
         `deliver`. Several tasks may await the result; if one of them is cancelled, all are.
         """
         draft = self._draft(key, flags, date)
-        headers = check_headers(headers)
+        if type(headers) is not bytes:
+            headers = check_headers(headers)
         loop = self._writer.bind()
         if key is None:
             return await self._submit(draft, source, headers)
@@ -173,7 +174,7 @@ class Maildir:
             known: asyncio.Future[Delivered] = loop.create_future()
             known.set_result(Delivered(key, "", "", 0, 0, duplicate=True))
             return known
-        return await self._submit_claimed(key, draft, source, headers)
+        return await self._submit(draft, source, headers, key)
 
     async def replace(
         self,
@@ -215,22 +216,11 @@ class Maildir:
         """
         check_key(key)
         draft = self._draft(key, flags, date, replaces=True)
-        headers = check_headers(headers)
+        if type(headers) is not bytes:
+            headers = check_headers(headers)
         self._writer.bind()
         await self._known.claim(key, again=True)
-        return await self._submit_claimed(key, draft, source, headers)
-
-    async def _submit_claimed(
-        self, key: str, draft: Draft, source: Source, headers: bytes
-    ) -> Ticket[Delivered]:
-        """Submit a message whose key has been claimed, and settle the claim when the outcome is known."""
-        try:
-            ticket = await self._submit(draft, source, headers)
-        except BaseException:
-            self._known.settle(key, delivered=False)
-            raise
-        ticket.add_done_callback(partial(self._settle, key))
-        return ticket
+        return await self._submit(draft, source, headers, key)
 
     def open(
         self, *, key: str | None = None, flags: str = "", date: float | datetime.datetime | None = None
@@ -311,12 +301,29 @@ class Maildir:
             check_key(key)
         return Draft(key, check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces)
 
-    async def _submit(self, draft: Draft, source: Source, headers: bytes) -> Ticket[Delivered]:
-        writer = self._writer
-        if isinstance(source, bytes):
-            charge = await writer.admit(len(headers) + len(source))
-            return writer.put(draft, Step.COMMIT, [headers, source] if headers else [source], charge)
-        stream = Spool(writer, draft)
+    async def _submit(
+        self, draft: Draft, source: Source, headers: bytes, key: str | None = None
+    ) -> Ticket[Delivered]:
+        """Queue a message; a `key` has been claimed, and is settled when the outcome is known."""
+        try:
+            if isinstance(source, bytes):
+                # In one piece: nothing gathers, so it needs no spool.
+                charge = await self._writer.admit(len(headers) + len(source))
+                pieces = [headers, source] if headers else [source]
+                ticket: Ticket[Delivered] = self._writer.put(draft, Step.COMMIT, pieces, charge)
+            else:
+                ticket = await self._spool(draft, source, headers)
+        except BaseException:
+            if key is not None:
+                self._known.settle(key, delivered=False)
+            raise
+        if key is not None:
+            ticket.add_done_callback(partial(self._settle, key))
+        return ticket
+
+    async def _spool(self, draft: Draft, source: Source, headers: bytes) -> Ticket[Delivered]:
+        """Hand the chunks of `source` to the thread, and queue the commit; an error leaves nothing of the message."""
+        stream = Spool(self._writer, draft)
         try:
             if headers:
                 stream.add(headers)

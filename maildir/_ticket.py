@@ -6,10 +6,9 @@ This file imports no other file of the package: drafts hold tickets, and the que
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-__all__ = ("Item", "Ticket")
+__all__ = ("Item", "Queue", "Ticket")
 
 _T = TypeVar("_T")
 
@@ -18,6 +17,13 @@ class Item(Protocol):
     """An entry of the queue: a draft, or a call."""
 
     ticket: Ticket[Any] | None
+
+
+class Queue(Protocol):
+    """Where items wait for the thread."""
+
+    def withdraw(self, item: Any) -> bool:
+        """Take `item` back; return False if the thread must see to it first."""
 
 
 class Ticket(asyncio.Future[_T]):
@@ -30,22 +36,20 @@ class Ticket(asyncio.Future[_T]):
     """
 
     _item: Any
-    _withdraw: Callable[[Any], bool]
+    _queue: Queue
 
     @classmethod
-    def issue(
-        cls, withdraw: Callable[[Any], bool], item: Item, loop: asyncio.AbstractEventLoop
-    ) -> Ticket[_T]:
-        """Return the ticket for `item`, and note it there; `withdraw` takes the item back, or returns False."""
+    def issue(cls, queue: Queue, item: Item, loop: asyncio.AbstractEventLoop) -> Ticket[_T]:
+        """Return the ticket for `item`, and note it there."""
         ticket = cls(loop=loop)
-        ticket._withdraw = withdraw
+        ticket._queue = queue
         ticket._item = item
         item.ticket = ticket
         return ticket
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Take the message back if that is still possible; return whether the ticket is cancelled now."""
-        if self.done() or not self._withdraw(self._item):
+        if self.done() or not self._queue.withdraw(self._item):
             return False
         return super().cancel(msg)
 
