@@ -162,6 +162,8 @@ class Client(Authorization):
         is proved to be in step as the messages come; `proven` of the result says for how many. While the loop runs, its
         task must not ask for anything else.
         """
+        if proof is not None:
+            _check_proof(proof)
         return Retrieval(self._queue, numbers, lines, sizes, proof)
 
     async def prove(self, proof: Proof) -> bool:
@@ -183,6 +185,7 @@ class Client(Authorization):
 
         Cancelling loses nothing.
         """
+        _check_proof(proof)
         self._queue.check_free()
         commands = proof.commands()
         calls: _List[Call] = []
@@ -285,3 +288,8 @@ class Client(Authorization):
             self.abort(error)
             raise error
         return entries[0]
+
+
+def _check_proof(proof: object) -> None:
+    if not isinstance(proof, Proof):
+        raise TypeError(f"proof is a Proof, as in Proof({{number: uid}}), not {proof!r}")

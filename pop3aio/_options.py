@@ -27,6 +27,7 @@ __all__ = (
     "SessionRecorder",
     "StreamOptions",
     "Tls",
+    "check_type",
     "checked_port",
     "checked_seconds",
     "checked_window",
@@ -123,7 +124,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.tls not in PORTS:
             raise ValueError(f"tls is 'implicit', 'starttls' or 'none', not {self.tls!r}")
-        _check_type("ssl_context", self.ssl_context, ssl.SSLContext, "an ssl.SSLContext")
+        check_type("ssl_context", self.ssl_context, ssl.SSLContext, "an ssl.SSLContext")
         if self.server_hostname is not None:
             object.__setattr__(self, "server_hostname", host_name(self.server_hostname, "server_hostname"))
         checked_seconds("timeout", self.timeout)
@@ -133,7 +134,7 @@ class Options:
             raise TypeError(f"limits is a Limits object, as in Limits(message=1000000), not {self.limits!r}")
         if type(self.bare_lf) is not bool:
             raise TypeError(f"bare_lf is True or False, not {self.bare_lf!r}")
-        _check_type("sock", self.sock, socket.socket, "a connected socket.socket")
+        check_type("sock", self.sock, socket.socket, "a connected socket.socket")
         _check_local_addr(self.local_addr)
         if self.pin is not None:
             parse_pin(self.pin)
@@ -195,7 +196,8 @@ def shows_options(kind: type) -> Callable[[_Function], _Function]:
     return show
 
 
-def _check_type(name: str, value: object, kind: type, what: str) -> None:
+def check_type(name: str, value: object, kind: type, what: str) -> None:
+    """Raise TypeError unless a value is of this kind, or None; `what` says what to give."""
     if value is not None and not isinstance(value, kind):
         raise TypeError(f"{name} is {what}, or None, not {value!r}")
 

@@ -1,4 +1,15 @@
-"""A session from its greeting to QUIT, whatever it is used for."""
+"""A session from its greeting to QUIT, whatever it is used for.
+
+How it works. The core (`Connection`) knows the state of the protocol, the queue knows the callers, the stream has the
+octets; this class joins the three, and adds what concerns the session as a whole: the greeting, the capabilities, the
+change to TLS, and the two ways to end.
+
+Invariants:
+- `_closed` is set once, by `quit` or `abort`; from then on the queue refuses every command with the reason.
+- Stream, queue and core belong to this session alone, and are never replaced. Under STLS the stream replaces its own
+  reader and writer.
+- The window is 1 until the login: a proxy may announce what the server behind it cannot do.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +33,7 @@ from pop3aio._errors import (
 from pop3aio._options import (
     Options,
     StreamOptions,
+    check_type,
     checked_seconds,
     checked_window,
     shows_options,
@@ -123,6 +135,8 @@ class Session:
             raise TypeError(
                 f"from_streams() has no option {sorted(other)[0]!r}: there is a connection already"
             )
+        if type(secure) is not bool:
+            raise TypeError(f"secure is True or False, not {secure!r}")
         chosen = with_changes(options, changes)
         return await cls.begin(
             Stream(reader, writer), chosen, address=chosen.server_hostname or "", secure=secure
@@ -303,6 +317,8 @@ class Session:
             reason: what every task that waits for an answer, and every later call, raises. Give it where the answers
                 cannot be trusted any more. Without it, they raise ConnectionLost, and `quit` returns at once.
         """
+        if reason is not None and not isinstance(reason, POP3Error):
+            raise TypeError(f"reason is a POP3Error for later calls to raise, or None, not {reason!r}")
         try:
             if reason is not None:
                 self._queue.fail(reason)
@@ -362,6 +378,7 @@ class Session:
         """
         if self._options.server_hostname is None:
             raise LocalProtocolError("start_tls needs a name to verify: give from_streams a server_hostname")
+        check_type("ssl_context", ssl_context, ssl.SSLContext, "an ssl.SSLContext")
         self._queue.check_free()
         call = self._queue.submit(Stls())
         try:

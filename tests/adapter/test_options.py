@@ -149,3 +149,43 @@ async def test_options_and_changes_of_them() -> None:
         pop3aio.connect("localhost", options=wrong)
     with pytest.raises(TypeError, match="colour"):
         pop3aio.connect("localhost", colour="red")  # type: ignore[call-arg]
+
+
+async def test_odd_arguments_of_methods_send_nothing() -> None:
+    calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+        *(
+            (name, (number,), {})
+            for name in ("retr", "top", "dele")
+            for number in (0, -1, "1", 1.0, True, None)
+        ),
+        *((name, (number,), {}) for name in ("list", "uidl") for number in (0, -1, "1", 1.0, True)),
+        *(("top", (1, lines), {}) for lines in (-1, "1", 1.0, True, None)),
+        *(("delete", (numbers,), {}) for numbers in (5, None, ["1"], [0])),
+        *(("retrieve", (numbers,), {}) for numbers in (5, None, ["1"], [0])),
+        *(("sizes", (numbers,), {}) for numbers in (5, None, ["1"], [0])),
+        *(("command", (raw,), {}) for raw in (5, None, b"XTND", "", "XTND\r\nDELE 1")),
+        ("prove", ("proof",), {}),
+        ("abort", ("reason",), {}),
+        ("start_tls", (), {"ssl_context": True}),
+    ]
+
+    async def use(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        result = getattr(client, name)(*arguments, **keywords)
+        if name == "retrieve":
+            async for message in result:
+                await message
+        elif result is not None:
+            await result
+
+    async with Server([b"a"]) as server, pop3aio.connect(server.host, server.port, tls="none") as client:
+        await client.login("user", "password", allow_insecure=True)
+        before = len(server.commands)
+        for call in calls:
+            with pytest.raises((TypeError, ValueError, pop3aio.LocalProtocolError)):
+                await use(*call)
+            assert server.commands[before:] == [], call
+        await client.noop()
+        for name, values in (("window", (0, "8", True)), ("timeout", (0, "5", float("nan"), True))):
+            for value in values:
+                with pytest.raises((TypeError, ValueError)):
+                    setattr(client, name, value)
