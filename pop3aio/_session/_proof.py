@@ -19,8 +19,9 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from pop3aio._session._call import Call
+from pop3aio._session._collect import collect
 from pop3aio._session._queue import CommandQueue
-from pop3core import BodyChunk, Command, List, RemoteProtocolError, Reply, Uid, Uidl, parse_list, parse_uidl
+from pop3core import Command, List, RemoteProtocolError, Reply, Uid, Uidl, parse_list, parse_uidl
 
 __all__ = ("Proof", "ProofKind", "read_proof")
 
@@ -107,16 +108,10 @@ async def read_proof(queue: CommandQueue, proof: Proof, commands: list[Command],
     """
     refused = False
     for command, call in zip(commands, calls, strict=True):
-        reply = await queue.next_event(call)
-        assert isinstance(reply, Reply)
-        chunks = []
-        while not call.done:
-            event = await queue.next_event(call)
-            if isinstance(event, BodyChunk):
-                chunks.append(event.data)
+        reply, body = await collect(queue, call)
         if not reply.ok:
             refused = True
-        elif not proof.holds(command, reply, b"".join(chunks)):
+        elif not proof.holds(command, reply, body):
             error = RemoteProtocolError(
                 f"the session is out of step: the answer to {command.redacted()} is not what the listing said; an "
                 "earlier answer was cut or mixed up. The connection was closed"

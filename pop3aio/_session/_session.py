@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeAlias, Unpack
+from typing import Self, Unpack
 
 from pop3aio._errors import (
     CommandError,
@@ -27,7 +27,6 @@ from pop3aio._errors import (
     ConcurrencyError,
     ConnectionLost,
     ResponseTimeout,
-    TlsError,
     command_error,
 )
 from pop3aio._options import (
@@ -39,28 +38,25 @@ from pop3aio._options import (
     shows_options,
     with_changes,
 )
+from pop3aio._session._collect import collect_all
 from pop3aio._session._deadline import PATIENCE, Clock
 from pop3aio._session._queue import CommandQueue
+from pop3aio._session._stls import upgrade
 from pop3aio._wire._channel_binding import channel_binding
 from pop3aio._wire._stream import Stream
 from pop3aio._wire._tls import shared_ssl_context
 from pop3core import (
-    BodyChunk,
-    BodyEnd,
     Capa,
     Capabilities,
     Command,
     Connection,
     Greeting,
-    LimitExceeded,
     LocalProtocolError,
     POP3Error,
     Quit,
     RemoteProtocolError,
     Reply,
-    StartTls,
     State,
-    Stls,
     parse_capabilities,
 )
 
@@ -69,9 +65,6 @@ __all__ = ("Session",)
 logger = logging.getLogger("pop3aio")
 
 _BEFORE_LOGIN = frozenset({State.GREETING, State.AUTHORIZATION, State.TLS_HANDSHAKE})
-
-
-_Answers: TypeAlias = list[tuple[Reply, bytes]]
 
 
 class Session:
@@ -170,7 +163,7 @@ class Session:
         client = cls(stream, options, address=address, secure=secure, clock=clock)
         try:
             if handshake:
-                await client._handshake(None)
+                await client._handshake(options.ssl_context or await shared_ssl_context())
             client.greeting = await client._queue.greeting()
             if not client.greeting.ok:
                 raise command_error(client.greeting, "the connection")
@@ -380,48 +373,17 @@ class Session:
             raise LocalProtocolError("start_tls needs a name to verify: give from_streams a server_hostname")
         check_type("ssl_context", ssl_context, ssl.SSLContext, "an ssl.SSLContext")
         self._queue.check_free()
-        call = self._queue.submit(Stls())
-        try:
-            reply = await self._queue.next_event(call)
-            assert isinstance(reply, Reply)
-            if not reply.ok:
-                raise command_error(reply, "STLS")
-            event = await self._queue.next_event(call)
-            assert isinstance(event, StartTls)
-        except BaseException:
-            self._queue.release(call)
-            raise
-        try:
-            early = self._stream.poll()
-            if early is not None:
-                self._core.receive_data(early)
-                if not early:
-                    raise TlsError(
-                        f"{self._options.server_hostname} closed the connection in the TLS handshake"
-                    )
-            self._core.next_event()
-            await self._handshake(ssl_context)
-            self._core.tls_established()
-        except (RemoteProtocolError, TlsError) as error:
-            self._queue.fail(error)
-            raise
-        except OSError as error:
-            lost = TlsError(f"{self._options.server_hostname} closed the connection before the TLS handshake")
-            self._queue.fail(lost)
-            raise lost from error
-        except BaseException:
-            self._queue.fail(ConnectionLost("the TLS handshake was broken off"))
-            raise
+        context = ssl_context or self._options.ssl_context
+        name = str(self._options.server_hostname)
+        await upgrade(self._queue, self._stream, name, context, self._handshake)
         self.capabilities = None
         # The greeting came in clear and may be forged: its APOP time stamp must not be used (RFC 2595 section 4).
         self.greeting = replace(self.greeting, apop_timestamp=None)
-        self._queue.finish(call)
         return await self.capa()
 
-    async def _handshake(self, ssl_context: ssl.SSLContext | None) -> None:
+    async def _handshake(self, context: ssl.SSLContext) -> None:
         options = self._options
         assert options.server_hostname is not None
-        context = ssl_context or options.ssl_context or await shared_ssl_context()
         await self._stream.start_tls(
             context, options.server_hostname, options.connect_timeout, options.pin_octets
         )
@@ -447,36 +409,6 @@ class Session:
         """Return status line and body of the answer to a command, whether the server accepts it or not."""
         return (await self._ask_all([command]))[0]
 
-    async def _ask_all(self, commands: Iterable[Command]) -> _Answers:
+    async def _ask_all(self, commands: Iterable[Command]) -> list[tuple[Reply, bytes]]:
         """Send commands as one batch and collect their answers; a cancel takes back what was not written."""
-        self._queue.check_free()
-        calls = []
-        answers: _Answers = []
-        limit = self._core.limits.message_in_memory
-        try:
-            for command in commands:
-                calls.append(self._queue.submit(command))  # noqa: PERF401 - what was sent must be released
-            for call in calls:
-                reply = await self._queue.next_event(call)
-                assert isinstance(reply, Reply)
-                chunks = []
-                octets = 0
-                while not call.done:
-                    event = await self._queue.next_event(call)
-                    if isinstance(event, BodyChunk):
-                        chunks.append(event.data)
-                        octets += len(event.data)
-                        if octets > limit:
-                            error = LimitExceeded(
-                                f"the answer to {call.command.redacted()} is longer than {limit} octets"
-                            )
-                            self._queue.fail(error)
-                            raise error
-                    else:
-                        assert isinstance(event, BodyEnd)
-                answers.append((reply, b"".join(chunks)))
-        except BaseException:
-            for call in reversed(calls):
-                self._queue.release(call)
-            raise
-        return answers
+        return await collect_all(self._queue, commands)

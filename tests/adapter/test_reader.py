@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -282,3 +283,14 @@ async def test_the_loser_of_the_race_is_closed(monkeypatch: pytest.MonkeyPatch, 
         stream = await open_stream("mail.example", server.port)
         stream.abort()
         await stream.close()
+
+
+async def test_a_reader_whose_transport_has_gone_hands_out_what_it_has() -> None:
+    reader = ChunkReader(asyncio.get_running_loop())
+    transport: Any = mock.Mock()
+    reader.set_transport(transport)
+    reader.feed_data(b"x" * (CHUNK + 1))
+    transport.pause_reading.assert_called_once_with()
+    reader.forget_transport()
+    assert len(await reader.read()) == CHUNK + 1
+    transport.resume_reading.assert_not_called()

@@ -194,3 +194,19 @@ async def test_a_generator_of_numbers_is_closed_when_the_retrieval_is_forgotten(
     del message
     await asyncio.wait_for(closed.wait(), 10)
     await client.noop()
+
+
+class Endless:
+    """An async iterable that is no generator: it has nothing to close."""
+
+    def __aiter__(self) -> Endless:
+        return self
+
+    async def __anext__(self) -> int:
+        return 1
+
+
+async def test_an_iterable_that_is_no_generator(client: pop3aio.Client) -> None:
+    async with client.retrieve(Endless()) as messages:
+        assert await (await anext(messages)) == MESSAGES[0]
+    await client.noop()
