@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
 from pop3aio._cli._errors import ExitStatus, Failed, one_line
 from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
+from pop3aio._options import PORTS, Tls
+from pop3aio._wire._host import host_name
 
 __all__ = ("ServerUrl", "Tls", "parse_url")
 
-Tls = Literal["implicit", "starttls", "none"]
-
 _SCHEMES: dict[str, Tls] = {"pop3s": "implicit", "pops": "implicit", "pop3": "starttls", "pop": "starttls"}
-_PORTS: dict[Tls, int] = {"implicit": 995, "starttls": 110, "none": 110}
 _EXAMPLE = "pop3s://user@mail.example.com"
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 _LITERAL = re.compile(r"\[([0-9A-Fa-f:.]+)(?:%(?:25)?([A-Za-z0-9_.-]+))?\](.*)", re.DOTALL)
 
 
@@ -39,13 +35,13 @@ class ServerUrl:
     @property
     def account(self) -> str:
         """The maildrop's name in a journal, as the library makes it of a user and an address."""
-        return f"{self.user}@{self.host.lower()}" + ("" if self.port in _PORTS.values() else f":{self.port}")
+        return f"{self.user}@{self.host.lower()}" + ("" if self.port in PORTS.values() else f":{self.port}")
 
     def __str__(self) -> str:
         scheme = "pop3s" if self.tls == "implicit" else "pop3"
         user = "" if self.user is None else quote(self.user, safe="") + "@"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.tls] else f":{self.port}"
+        port = "" if self.port == PORTS[self.tls] else f":{self.port}"
         return one_line(f"{scheme}://{user}{host}{port}")
 
 
@@ -73,7 +69,7 @@ def parse_url(text: str, *, plaintext: bool = False) -> ServerUrl:
         raise _bad(f"the URL must end with host and port, as in {_EXAMPLE}; leave out what follows them")
     user, mechanism = _user_info(info) if separator else (None, None)
     host, port = _place(place)
-    return ServerUrl(host, _PORTS[tls] if port is None else port, tls, user, mechanism)
+    return ServerUrl(host, PORTS[tls] if port is None else port, tls, user, mechanism)
 
 
 def _user_info(info: str) -> tuple[str, str | None]:
@@ -115,12 +111,11 @@ def _place(place: str) -> tuple[str, int | None]:
         name, separator, digits = place.partition(":")
         if ":" in digits:
             raise _bad("an IPv6 address in a URL stands in brackets, as in pop3s://user@[2001:db8::1]")
-        try:
-            host = name if name.isascii() else name.encode("idna").decode("ascii")
-        except UnicodeError:
-            host = ""
-        if not _NAME.fullmatch(host):
-            raise _bad(f"there is no valid host in the URL; it looks like {_EXAMPLE}")
+        host = name
+    try:
+        host = host_name(host)
+    except ValueError:
+        raise _bad(f"there is no valid host in the URL; it looks like {_EXAMPLE}") from None
     if not separator:
         return host, None
     if not re.fullmatch("[0-9]{1,5}", digits) or not 0 < int(digits) < 65536:

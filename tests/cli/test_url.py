@@ -6,6 +6,7 @@ import pytest
 
 from pop3aio._cli._errors import ExitStatus, Failed
 from pop3aio._cli._url import ServerUrl, parse_url
+from pop3aio._wire._host import host_name
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from pop3aio._cli._url import ServerUrl, parse_url
         ("POP3S://me@mail.example.com:9950", ServerUrl("mail.example.com", 9950, "implicit", "me")),
         ("pops://mail.example.com", ServerUrl("mail.example.com", 995, "implicit")),
         ("pop3://me@mail.example.com", ServerUrl("mail.example.com", 110, "starttls", "me")),
-        ("pop://me@mail.example.com.", ServerUrl("mail.example.com.", 110, "starttls", "me")),
+        ("pop://me@mail.example.com.", ServerUrl("mail.example.com", 110, "starttls", "me")),
         ("pop3s://me%40example.com@h", ServerUrl("h", 995, "implicit", "me@example.com")),
         ("pop3s://me@example.com@h", ServerUrl("h", 995, "implicit", "me@example.com")),
         ("pop3s://J%C3%BCrgen%3A@h", ServerUrl("h", 995, "implicit", "Jürgen:")),
@@ -97,3 +98,10 @@ def test_it_is_refused_and_not_repeated(text: str, message: str) -> None:
 def test_it_can_be_shown_and_read_again(url: ServerUrl, shown: str) -> None:
     assert str(url) == shown
     assert parse_url(shown, plaintext=url.tls == "none") == url
+
+
+@pytest.mark.parametrize("host", ["straße.example", "bücher.example", "Mail.example.", "fe80::1%eth0"])
+def test_the_host_is_that_of_the_library(host: str) -> None:
+    """By another rule for international names, the password would go to another owner's server."""
+    written = f"[{host}]" if ":" in host else host
+    assert parse_url(f"pop3s://me@{written}").host == host_name(host)
