@@ -32,8 +32,8 @@ class MailTable:
     def _insert(self, key: str, octets: bytes) -> None:
         subject = str(message_from_bytes(octets, policy=default)["Subject"])
         with self._database:
-            # A crash may have come between this and the journal: the key says that it is here already.
-            self._database.execute("INSERT OR IGNORE INTO mail VALUES (?, ?, ?)", (key, subject, octets))
+            # A message may come a second time, when it is not certain that its first copy is whole.
+            self._database.execute("INSERT OR REPLACE INTO mail VALUES (?, ?, ?)", (key, subject, octets))
 
     def subjects(self) -> list[str]:
         return [subject for (subject,) in self._database.execute("SELECT subject FROM mail")]

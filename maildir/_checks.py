@@ -6,6 +6,7 @@ import datetime
 import math
 import os
 import re
+from collections.abc import Collection
 from typing import Any, get_args
 
 __all__ = (
@@ -17,6 +18,7 @@ __all__ = (
     "check_headers",
     "check_hostname",
     "check_key",
+    "check_keys",
     "check_max_age",
     "check_mode",
     "check_path",
@@ -98,6 +100,16 @@ def check_hostname(hostname: object) -> None:
         raise TypeError(f"hostname must be a str or None, not {hostname!r}")
     if not _can_be_encoded(hostname):
         raise ValueError(f"hostname must be text that can be encoded, not {hostname!r}")
+
+
+def check_keys(among: Collection[str]) -> frozenset[str]:
+    """Return keys; raises TypeError or ValueError for what is no collection of them."""
+    if not isinstance(among, list | tuple | set | frozenset):
+        raise TypeError(f"among must be a list, tuple or set of keys, not {among!r}")
+    for key in among:
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise ValueError(f"among must hold keys of 1 to 64 lower-case hexadecimal digits, not {key!r}")
+    return frozenset(among)
 
 
 def check_key(key: object) -> None:

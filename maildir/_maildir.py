@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Collection
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from maildir._checks import (
     check_headers,
     check_hostname,
     check_key,
+    check_keys,
     check_max_age,
     check_mode,
     check_path,
@@ -102,6 +104,8 @@ class Maildir:
         )
         self._writer = GroupWriter(self._committer, max_batch=max_batch, max_queued=max_queued)
         self._known = KnownKeys()
+        # Comparisons that are under way; asyncio holds its tasks weakly.
+        self._comparing: set[asyncio.Task[Delivered]] = set()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r})"
@@ -184,6 +188,7 @@ class Maildir:
         flags: str = "",
         date: float | datetime.datetime | None = None,
         headers: bytes = b"",
+        among: Collection[str] = (),
     ) -> Awaitable[Delivered]:
         """Deliver a message under a key that may be known, and then remove every older file with this key.
 
@@ -200,10 +205,12 @@ class Maildir:
             flags: as for `deliver`; flags of an older file are not taken over.
             date: as for `deliver`.
             headers: as for `deliver`.
+            among: other keys, under which the same message may have been delivered before. If a file with one of them
+                holds the same octets, that file stays and the new one is removed again.
 
         Returns:
             What to await for the durability of the new file and for the removal of the older ones. It gives a
-            Delivered whose ``duplicate`` is False.
+            Delivered whose ``duplicate`` is False, or True if an equal message under a key of `among` stays.
 
         Raises:
             QuotaError: the file system is full or the quota used up. The older files are untouched then.
@@ -218,9 +225,24 @@ class Maildir:
         draft = self._draft(key, flags, date, replaces=True)
         if type(headers) is not bytes:
             headers = check_headers(headers)
+        others = check_keys(among) - {key}
         self._writer.bind()
         await self._known.claim(key, again=True)
-        return await self._submit(draft, source, headers, key)
+        ticket = await self._submit(draft, source, headers, key)
+        if not others:
+            return ticket
+        comparing = asyncio.ensure_future(self._compare(ticket, others))
+        self._comparing.add(comparing)
+        comparing.add_done_callback(self._comparing.discard)
+        # A caller that drops the awaitable does not want asyncio to complain.
+        comparing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return asyncio.shield(comparing)
+
+    async def _compare(self, ticket: Ticket[Delivered], among: Collection[str]) -> Delivered:
+        delivered = await ticket
+        if await self._writer.call(partial(self._committer.remove_if_known, delivered, among)):
+            return replace(delivered, name="", path="", duplicate=True)
+        return delivered
 
     def open(
         self, *, key: str | None = None, flags: str = "", date: float | datetime.datetime | None = None
@@ -276,7 +298,15 @@ class Maildir:
         A message whose source is still being read is broken off, and a later delivery fails with MaildirError. A second
         call does nothing more. Cancelling waits for the end all the same.
         """
+        cancelled: asyncio.CancelledError | None = None
+        while self._comparing:
+            try:
+                await asyncio.wait(self._comparing)
+            except asyncio.CancelledError as error:
+                cancelled = error
         await self._writer.close()
+        if cancelled is not None:
+            raise cancelled
 
     async def __aenter__(self) -> Self:
         """Make the Maildir if need be; raises MaildirError when it cannot be made or opened, and is closed then."""

@@ -34,7 +34,7 @@ import contextlib
 import errno
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal, TypeVar
 
 from maildir._cleaning import clean
@@ -137,6 +137,27 @@ class Committer:
                 self._tree.sync("cur")
         found = {key for name in names if (key := key_of(name))}
         return found, set(found)
+
+    def remove_if_known(self, delivered: Delivered, among: Collection[str]) -> bool:
+        """Remove a message again if one with a key in `among` is equal to it; return whether that was so."""
+        name = delivered.name.partition(SEPARATOR)[0]
+        with self._explained("compare the message with an earlier copy"):
+            self._tree.prepare()
+            # New mail moves from new/ to cur/, so in this order none slips through between the two.
+            found = [
+                (subdirectory, entry)
+                for subdirectory in ("new", "cur")
+                for entry in self._retry(self._tree.names, subdirectory)
+            ]
+            mine = [place for place in found if place[1].partition(SEPARATOR)[0] == name]
+            others = [place for place in found if key_of(place[1]) in among]
+            if not any(self._tree.is_equal(*own, *other) for own in mine for other in others):
+                return False
+            for subdirectory, entry in mine:
+                self._tree.unlink(subdirectory, entry)
+                if self._sync_directories:
+                    self._tree.sync(subdirectory)
+        return True
 
     def clean(self, max_age: float) -> list[str]:
         """Remove what is abandoned or older than `max_age` seconds from tmp/, except messages that are coming in."""

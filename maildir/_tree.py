@@ -46,6 +46,10 @@ _CREATE = (
 _NO_DIRECTORY_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
 
+# Octets that are compared at a time.
+_PIECE = 1 << 18
+
+
 class Tree:
     """tmp/, new/ and cur/ under one path.
 
@@ -159,6 +163,22 @@ class Tree:
     def scan(self, subdirectory: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
         """Return the entries of `subdirectory`."""
         return os.scandir(self._where(subdirectory))
+
+    def is_equal(self, subdirectory: str, name: str, other_subdirectory: str, other: str) -> bool:
+        """Return whether two files hold the same octets; one that is gone is equal to none."""
+        try:
+            with (
+                open(self.path_of(subdirectory, name), "rb") as one,
+                open(self.path_of(other_subdirectory, other), "rb") as two,
+            ):
+                if os.fstat(one.fileno()).st_size != os.fstat(two.fileno()).st_size:
+                    return False
+                while octets := one.read(_PIECE):
+                    if octets != two.read(_PIECE):
+                        return False
+                return True
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

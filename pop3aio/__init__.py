@@ -19,12 +19,16 @@ from pop3aio._errors import (
     TlsError,
     TlsRequired,
 )
+from pop3aio._fetch._changed import MaildropChanged
+from pop3aio._fetch._collect import collect
 from pop3aio._fetch._deletion import After, Delete, Keep, Policy
 from pop3aio._fetch._fetch import fetch
+from pop3aio._fetch._incoming import Incoming
 from pop3aio._fetch._journal import Identity, Journal, JournalError, identities
+from pop3aio._fetch._notes import FailureKind
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
-from pop3aio._fetch._store import MessageStore
+from pop3aio._fetch._store import Deliver, LeaveOnServer, MessageStore, StopFetching
 from pop3aio._options import Options
 from pop3aio._session._message import Message
 from pop3aio._session._retrieval import Retrieval
@@ -60,18 +64,23 @@ __all__ = (
     "Connect",
     "ConnectionLost",
     "Delete",
+    "Deliver",
     "Failure",
+    "FailureKind",
     "FetchReport",
     "Greeting",
     "Identity",
+    "Incoming",
     "Journal",
     "JournalError",
     "Keep",
+    "LeaveOnServer",
     "LimitExceeded",
     "Limits",
     "LocalProtocolError",
     "LoginDelay",
     "MailboxInUse",
+    "MaildropChanged",
     "MechanismUnavailable",
     "Message",
     "MessageStore",
@@ -94,12 +103,14 @@ __all__ = (
     "StartTlsInjection",
     "Stat",
     "State",
+    "StopFetching",
     "TlsError",
     "TlsRequired",
     "TruncatedResponse",
     "Uid",
     "UnsolicitedResponse",
     "__version__",
+    "collect",
     "connect",
     "fetch",
     "identities",

@@ -93,13 +93,14 @@ class Client(Authorization):
             return self._complete("LIST", await self._ask_body(List()), parse_list)
         return self._single(await self._ask_status(List(number)), number, parse_list)
 
-    async def sizes(self, numbers: Iterable[int]) -> dict[int, int]:
+    async def sizes(self, numbers: Iterable[int], *, listing: bool = False) -> dict[int, int]:
         """Return the sizes of these messages, as far as the server lists them (RFC 1939 section 5).
 
         A few messages are asked for one by one, pipelined; for many, the whole listing is asked for.
 
         Args:
             numbers: message numbers, from 1.
+            listing: ask for the whole listing also for a few messages.
 
         Returns:
             Octets by message number. A message that the server does not list, or lists without a usable size, is
@@ -114,7 +115,7 @@ class Client(Authorization):
         if not wanted:
             return {}
         scans: _Scans = []
-        if len(wanted) <= _FEW:
+        if len(wanted) <= _FEW and not listing:
             for reply, _ in await self._ask_all([List(number) for number in sorted(wanted)]):
                 scans += parse_list(reply.raw) if reply.ok else ()
         else:

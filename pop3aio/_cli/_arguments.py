@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -215,6 +216,43 @@ def _fetch(parser: argparse.ArgumentParser) -> None:
         "--limit", metavar="N", type=_number(1, "messages"), help="fetch N new messages at most"
     )
     parser.add_argument(
+        "--max-size",
+        metavar="N",
+        type=_octets,
+        help="leave messages on the server that are listed with more octets; K, M and G stand for powers of 1024",
+    )
+    parser.add_argument("--newest", action="store_true", help="fetch the newest messages first")
+    parser.add_argument(
+        "--since",
+        metavar="DATE",
+        type=_date,
+        help="take new messages that are older by their header, such as before 2026-01-31, as known: they are never "
+        "fetched, and never deleted",
+    )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="fetch nothing now: take all that is there as known; it is never deleted",
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="fetch the messages also if they look like known ones under new unique-ids or of another account",
+    )
+    parser.add_argument(
+        "--account-name",
+        metavar="NAME",
+        help="the maildrop's name in the journal, where the host was renamed (default: user@host)",
+    )
+    parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        default=60.0,
+        help="how long to wait in all for a mailbox that is in use, or a login that the server delays "
+        "(default: %(default)g)",
+    )
+    parser.add_argument(
         "--journal",
         metavar="FILE",
         help=f"the file that notes what was fetched (default: {JOURNAL} in the Maildir, where mail programs pass over "
@@ -301,3 +339,29 @@ def _pin(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
+
+
+def _octets(text: str) -> int:
+    found = re.fullmatch("([0-9]{1,12})([KMG]?)", text.upper())
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(
+            f"a number of octets is needed, such as 500000, 500K or 50M, not {text!r}"
+        )
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def _date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a date is needed, such as 2026-01-31, not {text!r}") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"a number of seconds from 0 is needed, not {text!r}")
+    return seconds

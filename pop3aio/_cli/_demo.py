@@ -39,8 +39,8 @@ async def _demo(job: Job, output: Output) -> int:
         )
         secured = "in clear, on this machine only" if certificates is None else "under TLS"
         output.line(f"A POP3 server with {count(len(server.mailbox))} runs at {url} ({secured}).")
-        async with target.logged_in(output) as client:
-            report = await job.run(client, output)
+        async with target.sessions(output) as open_session:
+            report = await job.run(open_session, output)
     status = tell(report, job, output)
     if report.fetched:
         output.line("Some of them:")

@@ -54,6 +54,8 @@ class ExitStatus(enum.IntEnum):
     CONNECTION = 3
     """There is no connection, or no TLS."""
     LOGIN = 4
+    TRY_LATER = 75
+    """Nothing is wrong that does not pass by itself: run it again later (EX_TEMPFAIL of sysexits.h)."""
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
-from pop3aio._cli._errors import ExitStatus, cannot_pipeline, one_line
+from pop3aio._cli._errors import ExitStatus, describe, one_line
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._progress import show_progress
 from pop3aio._cli._session import Target, find_target
 from pop3aio._client import Client
-from pop3aio._errors import ResponseTimeout
+from pop3aio._errors import CommandError, MailboxInUse, ServerTemporaryError
+from pop3aio._fetch._collect import collect
 from pop3aio._fetch._deletion import After, Delete, Keep, Policy
-from pop3aio._fetch._fetch import fetch
-from pop3aio._fetch._report import FetchReport
+from pop3aio._fetch._report import Failure, FetchReport
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
-from pop3core import RemoteProtocolError
 
-__all__ = ("Job", "run_fetch")
+__all__ = ("Choices", "Job", "run_fetch")
 
 
 _KEEP = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Which messages to fetch, and for how long to wait; see `collect`."""
+
+    limit: int | None = None
+    max_size: int | None = None
+    newest_first: bool = False
+    since: datetime.date | None = None
+    adopt: bool = False
+    again: bool = False
+    patience: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +53,8 @@ class Job:
     maildir: str
     journal: str | None = None
     policy: Policy = _KEEP
-    limit: int | None = None
     account: str | None = None
+    choices: Choices = field(default_factory=Choices)
 
     @property
     def folder(self) -> str:
@@ -51,34 +66,61 @@ class Job:
         """The journal's absolute path."""
         return os.path.join(self.folder, JOURNAL) if self.journal is None else _absolute(self.journal)
 
-    async def run(self, client: Client, output: Output) -> FetchReport:
-        """Fetch over `client`, which is logged in, and show how far it is."""
+    async def run(self, open_session: Callable[[], Awaitable[Client]], output: Output) -> FetchReport:
+        """Fetch over as many sessions as it takes, and show how far it is."""
         output.facts |= {"maildir": self.folder, "journal": self.journal_file}
         report = FetchReport()
-        async with Maildir(self.folder) as box:
-            # What a killed run left in tmp/ long ago. This makes the Maildir, too, before the journal is put into it.
-            await box.clean()
-            async with SQLiteJournal(self.journal_file) as journal:
-                output.resume = (
-                    f"what came whole is safe in {self.maildir}: run the same command again for the rest"
-                )
-                try:
-                    with show_progress(output) as progress:
-                        await fetch(
-                            client,
-                            box,
-                            journal=journal,
-                            delete=self.policy,
-                            limit=self.limit,
-                            progress=progress,
-                            account=self.account,
-                            report=report,
-                        )
-                finally:
-                    # Also of a run that was broken off: scripts want to know how far it came.
-                    output.facts |= _facts(report)
+        choices = self.choices
+        box, journal = Maildir(self.folder), SQLiteJournal(self.journal_file)
+        async with AsyncExitStack() as stack:
+
+            async def open_and_prepare() -> Client:
+                """Make the Maildir behind the first login, so that a refused one leaves nothing behind."""
+                client = await open_session()
+                if not report.sessions:
+                    try:
+                        await stack.enter_async_context(box)
+                        # What a killed run left in tmp/ long ago.
+                        await box.clean()
+                        await stack.enter_async_context(journal)
+                    except BaseException:
+                        client.abort()
+                        raise
+                return client
+
+            try:
+                with show_progress(output) as progress:
+                    await collect(
+                        open_and_prepare,
+                        box,
+                        journal=journal,
+                        delete=self.policy,
+                        limit=choices.limit,
+                        max_size=choices.max_size,
+                        newest_first=choices.newest_first,
+                        since=choices.since,
+                        adopt=choices.adopt,
+                        again=choices.again,
+                        patience=choices.patience,
+                        progress=progress,
+                        account=self.account,
+                        report=report,
+                    )
+            finally:
+                # Also of a run that was broken off: scripts want to know how far it came.
+                output.facts |= _facts(report)
+                if report.sessions:
+                    output.resume = _resume(report, self.maildir)
         output.resume = None
         return report
+
+
+def _resume(report: FetchReport, maildir: str) -> str:
+    """Return what to say of a run that was broken off: what is safe, and what to do."""
+    if not report.fetched:
+        return "nothing is lost: run the same command again"
+    are = "is" if report.fetched == 1 else "are"
+    return f"{count(report.fetched)} {are} safe in {maildir}: run the same command again for the rest"
 
 
 def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
@@ -89,36 +131,31 @@ def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
         policy = Delete()
     elif arguments.keep_days is not None:
         policy = After(arguments.keep_days)
-    job = Job(arguments.maildir, arguments.journal, policy, arguments.limit, target.account)
+    choices = Choices(
+        arguments.limit,
+        arguments.max_size,
+        arguments.newest,
+        arguments.since,
+        arguments.adopt,
+        arguments.again,
+        arguments.patience,
+    )
+    account = arguments.account_name or target.account
+    job = Job(arguments.maildir, arguments.journal, policy, account, choices)
     return run_to_end(_fetch(target, job, output))
 
 
 async def _fetch(target: Target, job: Job, output: Output) -> int:
-    try:
-        report = await _session(target, job, output)
-    except (RemoteProtocolError, ResponseTimeout) as error:
-        if target.window == 1 or not cannot_pipeline(error):
-            raise
-        output.warn(f"{error}; fetching the rest one by one, as with --window 1")
-        fetched, octets = output.facts["fetched"], output.facts["octets"]
-        limit = None if job.limit is None else job.limit - fetched
-        report = await _session(replace(target, window=1), replace(job, limit=limit), output)
-        # What came in the first session is new, and no earlier run's.
-        report.known -= fetched
-        report.fetched += fetched
-        report.octets += octets
-        output.facts |= _facts(report)
+    async with target.sessions(output) as open_session:
+        report = await job.run(open_session, output)
     return tell(report, job, output)
-
-
-async def _session(target: Target, job: Job, output: Output) -> FetchReport:
-    async with target.logged_in(output) as client:
-        return await job.run(client, output)
 
 
 def tell(report: FetchReport, job: Job, output: Output) -> int:
     """Say what was done, failures on standard error; returns the exit status."""
     refused = "" if report.commit != "refused" else _say_refused(report, output)
+    for error in report.broken:
+        output.warn(f"{describe(error)}; another session went on")
     failed = [failure for failure in report.failed if str(failure.error) != refused]
     for failure in failed:
         uid = "" if failure.uid is None else f" (unique-id {failure.uid})"
@@ -130,8 +167,23 @@ def tell(report: FetchReport, job: Job, output: Output) -> int:
         )
     for line in _summary(report, job):
         output.line(line)
-    troubled = report.failed or report.commit in ("refused", "unknown")
-    return ExitStatus.FAILED if troubled else ExitStatus.DONE
+    return _status(report)
+
+
+def _status(report: FetchReport) -> ExitStatus:
+    """Tell a run that went well from one to repeat later, and from one that a person must look at."""
+    if report.returned or report.commit == "refused" or any(not _passes(f) for f in report.failed):
+        return ExitStatus.FAILED
+    if report.failed or report.doubtful or report.commit == "unknown":
+        return ExitStatus.TRY_LATER
+    return ExitStatus.DONE
+
+
+def _passes(failure: Failure) -> bool:
+    """Return whether a failure is one that passes by itself."""
+    if isinstance(failure.error, CommandError):
+        return isinstance(failure.error, MailboxInUse | ServerTemporaryError)
+    return failure.kind == "broke"
 
 
 def _facts(report: FetchReport) -> dict[str, object]:
@@ -143,14 +195,30 @@ def _facts(report: FetchReport) -> dict[str, object]:
         "octets": report.octets,
         "known": report.known,
         "recovered": report.recovered,
-        "left": report.postponed,
-        "failed": [
-            {"number": failure.number, "uid": failure.uid, "error": one_line(str(failure.error))}
-            for failure in report.failed
-        ],
+        "adopted": report.adopted,
+        "postponed": report.postponed,
+        "left": report.left,
+        "put_off": report.put_off,
+        "doubtful": report.doubtful,
+        "failed": [_failure(failure) for failure in report.failed],
+        "broken": [one_line(str(error)) for error in report.broken],
         "deleted": report.deleted,
+        "returned": report.returned,
+        "sessions": report.sessions,
         "commit": report.commit,
         "resolved": resolved and {"deleted": resolved.deleted, "left": resolved.left},
+    }
+
+
+def _failure(failure: Failure) -> dict[str, object]:
+    error = failure.error
+    return {
+        "number": failure.number,
+        "uid": failure.uid,
+        "kind": failure.kind,
+        "error": one_line(str(error)),
+        "code": error.code if isinstance(error, CommandError) else None,
+        "retry_at": failure.retry_at,
     }
 
 
@@ -177,14 +245,28 @@ def _summary(report: FetchReport, job: Job) -> list[str]:
         lines.append(f"fetched:  nothing new among {count(report.listed)}")
     else:
         lines.append("fetched:  nothing")
+    if report.returned:
+        lines.append(
+            f"returned: {count(report.returned)} whose deletion the server had confirmed, and that it still lists"
+        )
     if report.known:
         lines.append(f"known:    {count(report.known)}, fetched by an earlier run")
     if report.recovered:
         lines.append(
-            f"found:    {count(report.recovered)} that an earlier run had stored before it was broken off"
+            f"found:    {count(report.recovered)} in the Maildir already, though the journal does not know them"
         )
+    if report.adopted:
+        lines.append(f"adopted:  {count(report.adopted)} taken as known, without having been fetched")
+    if report.left:
+        lines.append(f"left:     {count(report.left)} on the server, as was wished")
     if report.postponed:
-        lines.append(f"left:     {count(report.postponed)} for the next run (--limit)")
+        lines.append(f"later:    {count(report.postponed)} for the next run")
+    if report.put_off:
+        lines.append(f"put off:  {count(report.put_off)} that failed before; tried again later")
+    if report.doubtful:
+        lines.append(
+            f"doubtful: {count(report.doubtful)} not proved to be whole; fetched again by the next run"
+        )
     if report.failed:
         lines.append(f"failed:   {count(len(report.failed))}, named on standard error")
     if not isinstance(job.policy, Keep):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -19,7 +19,15 @@ from pop3aio._cli._tokens import TokenCommand
 from pop3aio._cli._url import ServerUrl, Tls, parse_url
 from pop3aio._client import Client
 from pop3aio._connect import Connect, connect
-from pop3aio._errors import ConnectionLost, ResponseTimeout, TlsError, TlsRequired
+from pop3aio._errors import (
+    ConnectionLost,
+    LoginDelay,
+    MailboxInUse,
+    ResponseTimeout,
+    ServerTemporaryError,
+    TlsError,
+    TlsRequired,
+)
 from pop3aio._record._recorder import Recorder
 from pop3core import POP3Error
 
@@ -82,6 +90,33 @@ class Target:
         return None
 
     @asynccontextmanager
+    async def sessions(self, output: Output) -> AsyncIterator[Callable[[], Awaitable[Client]]]:
+        """Give a function that connects and logs in, as often as it is called; what it raises leaves as Failed."""
+        status: ExitStatus | None = None
+
+        async def open_session() -> Client:
+            nonlocal status
+            status = ExitStatus.CONNECTION
+            client = await self._connect(self.url.tls, self.ssl_context, self.pin)
+            try:
+                assert self.url.user is not None
+                assert self.login is not None
+                status = ExitStatus.LOGIN
+                await self.login.log_in(client, self.url.user)
+            except BaseException:
+                client.abort()
+                raise
+            status = None
+            return client
+
+        try:
+            yield open_session
+        except POP3Error as error:
+            if status is None:
+                raise
+            raise _failed(error, status, output) from error
+
+    @asynccontextmanager
     async def logged_in(self, output: Output) -> AsyncIterator[Client]:
         """Connect and log in; raises Failed."""
         async with self.connected(output) as client:
@@ -116,11 +151,17 @@ def _is_about_certificate(error: TlsError) -> bool:
 async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _T:
     try:
         return await step
-    except (ConnectionLost, ResponseTimeout) as error:
-        # Also in the middle of a login: there was no answer to it.
-        raise Failed(output.masked(describe(error)), ExitStatus.CONNECTION) from error
     except POP3Error as error:
-        raise Failed(output.masked(describe(error)), status) from error
+        raise _failed(error, status, output) from error
+
+
+def _failed(error: POP3Error, status: ExitStatus, output: Output) -> Failed:
+    if isinstance(error, ConnectionLost | ResponseTimeout):
+        # Also in the middle of a login: there was no answer to it.
+        status = ExitStatus.CONNECTION
+    elif isinstance(error, MailboxInUse | LoginDelay | ServerTemporaryError):
+        status = ExitStatus.TRY_LATER
+    return Failed(output.masked(describe(error)), status)
 
 
 def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = True) -> Target:

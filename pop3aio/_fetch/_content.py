@@ -1,15 +1,15 @@
-"""Unique-ids for messages that the server gives none: a hash of what is in them."""
+"""Names for messages that the server gives no unique-id: a hash of what is in them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from pop3aio._client import Client
+from pop3aio._client import Client, Proof
 from pop3aio._errors import CommandError
-from pop3core import RemoteProtocolError, Uid
+from pop3core import RemoteProtocolError
 
-__all__ = ("ContentHash", "check_not_cut", "content_uids", "list_messages")
+__all__ = ("ContentHash", "check_not_cut", "content_uids")
 
 
 class ContentHash:
@@ -33,24 +33,20 @@ class ContentHash:
         return uid.startswith(cls._MARK)
 
 
-async def list_messages(client: Client) -> list[Uid]:
-    """Return the unique-id listing; a server without UIDL lists its messages with none.
+async def content_uids(
+    client: Client, sizes: Mapping[int, int], numbers: list[int], proof: Proof
+) -> dict[int, str | CommandError]:
+    """Retrieve messages to name them by their content.
 
-    Raises CommandError when a server refuses UIDL that says it has it: that will pass (RFC 2449 section 6.3).
+    Returns:
+        For each message a unique-id, or why the server refused the message.
+
+    Raises:
+        RemoteProtocolError: a message came cut, or the session is not in step behind it.
+        POP3Error: what is wrong with the connection.
     """
-    try:
-        return await client.uidl()
-    except CommandError:
-        if client.capabilities is not None and "UIDL" in client.capabilities:
-            raise
-        return [Uid(number, None) for number, _ in await client.list()]
-
-
-async def content_uids(client: Client, numbers: Iterable[int]) -> dict[int, str | CommandError]:
-    """Return a unique-id for each of these messages, or why the server refused it; this retrieves them all."""
-    sizes = await client.sizes(numbers)
     found: dict[int, str | CommandError] = {}
-    async with client.retrieve(numbers, sizes=sizes) as messages:
+    async with client.retrieve(numbers, sizes=sizes, proof=proof) as messages:
         async for message in messages:
             if message.error is not None:
                 found[message.number] = message.error
@@ -67,9 +63,10 @@ async def content_uids(client: Client, numbers: Iterable[int]) -> dict[int, str 
 
 
 def check_not_cut(client: Client, number: int, listed: int, advice: str = "") -> None:
-    """Close the session if message `number`, which came empty, is listed with a size.
+    """End the session if message `number`, which came empty, is listed with a size.
 
-    Raises RemoteProtocolError, with `advice` at the end.
+    Raises:
+        RemoteProtocolError: the message was cut; `advice` stands at the end of the text.
     """
     if listed > 2:
         error = RemoteProtocolError(

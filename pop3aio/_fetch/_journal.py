@@ -26,12 +26,17 @@ class Identity(NamedTuple):
     uid: str
     ordinal: int
 
-    def key(self, account: str) -> str:
+    def key(self, account: str, generation: int = 0) -> str:
         """Return 32 hex digits for this message of this account, to find it in a store.
 
-        Unique-ids may be chosen by whoever sends the mail, so they are hashed before they become part of a name.
+        Unique-ids may be chosen by the sender of a mail, so they are hashed before they become part of a name.
+
+        Args:
+            account: the maildrop's name.
+            generation: 0, or how many other messages had this unique-id before.
         """
-        octets = f"{account}\0{self.uid}\0{self.ordinal}".encode()
+        text = f"{account}\0{self.uid}\0{self.ordinal}"
+        octets = (f"{text}\0{generation}" if generation else text).encode()
         return hashlib.sha256(octets).hexdigest()[:32]
 
 
@@ -53,20 +58,38 @@ class Journal(Protocol):
     """What `fetch` asks of a journal; bring your own to keep it in PostgreSQL, Redis or elsewhere.
 
     Listings come as the unique-ids in the order of the server's listing; `identities` turns them into what `record`
-    gets.
+    gets. While a run goes on, no other run may use the journal for the same account: two would take the same messages
+    for new. `fetch` sees to that for one journal object; for several processes the journal must.
+
+    If `compare` has a keyword argument ``complete``, that is False where some messages of the maildrop could not be
+    named: nothing follows then from what is missing in the listing.
+
+    Four methods more are used where a journal has them; `SQLiteJournal` does:
+
+    - ``async def forget(self, account, gone: Iterable[Identity]) -> None``: forget messages that were deleted. A server
+      may use their unique-ids again (RFC 1939 section 7).
+    - ``async def adopt(self, account, known: Iterable[Identity]) -> None``: note messages as known that were never
+      fetched. `compare` does not return them, and `fetched_until` never does.
+    - ``async def present(self, account) -> int``: how many known messages the last complete listing had.
+    - ``async def elsewhere(self, account, uids: Sequence[str]) -> Mapping[str, int]``: other accounts of the same user,
+      on another host, for which these unique-ids are known, and how many of them.
     """
 
     async def compare(self, account: str, uids: Sequence[str]) -> Sequence[int]:
-        """Take the complete listing of a maildrop, and return the positions of what was not fetched, ascending.
+        """Take the listing of a maildrop, and return the positions of what was not fetched, ascending.
 
         A run asks at its start, and again at its end if most of the listing was new.
 
         Messages that are known and not listed may be forgotten after some time, not at once: servers hide messages now
         and then.
+
+        Args:
+            account: the maildrop's name.
+            uids: the unique-ids in the order of the listing.
         """
 
     async def fetched_until(self, account: str, uids: Sequence[str], when: float) -> Sequence[int]:
-        """Return the positions of what was fetched until `when` (seconds since the epoch), ascending."""
+        """Return the positions of what was fetched until `when` (seconds since 1970), ascending."""
 
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """Note messages as fetched; when this returns it must survive a power cut."""
@@ -74,5 +97,5 @@ class Journal(Protocol):
     async def memo(self, account: str, text: str | None = None) -> str:
         """Return the text that is kept for an account, empty if there is none; keep `text` instead if it is given.
 
-        What is in it is the business of `fetch`. When this returns it must survive a power cut.
+        What stands in the text is the business of `fetch`. When this returns it must survive a power cut.
         """

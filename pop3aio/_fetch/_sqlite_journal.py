@@ -39,7 +39,8 @@ _LISTING = """
 CREATE TABLE IF NOT EXISTS listing (
     account TEXT PRIMARY KEY,
     count INTEGER NOT NULL,
-    digest BLOB NOT NULL
+    digest BLOB NOT NULL,
+    swept REAL
 ) WITHOUT ROWID
 """
 
@@ -51,7 +52,14 @@ CREATE TABLE IF NOT EXISTS memo (
 ) WITHOUT ROWID
 """
 
-_VERSION = 2
+_VERSION = 3
+
+# How often the whole account is gone through, for what is not listed any more.
+_SWEEP_EVERY = 86400.0
+# A time of fetching that never comes: of messages that were not fetched but taken as known.
+_NEVER = 1e18
+# How many unique-ids are looked up by one query; SQLite takes 32766 values, older ones 999.
+_TOGETHER = 500
 
 
 class SQLiteJournal:
@@ -105,12 +113,13 @@ class SQLiteJournal:
             if cancelled is not None:
                 raise cancelled
 
-    async def compare(self, account: str, uids: Sequence[str]) -> list[int]:
+    async def compare(self, account: str, uids: Sequence[str], *, complete: bool = True) -> list[int]:
         """See `Journal.compare`; forgets what was not listed for 30 days. Raises JournalError.
 
-        What has not changed since the last time costs a hash of it: only what follows is looked up.
+        What has not changed since the last time costs a hash of it: only what follows is looked up. Once a day the
+        whole account is gone through for what is missing.
         """
-        return await self._run(lambda database: _compare(database, account, uids, time.time()))
+        return await self._run(lambda database: _compare(database, account, uids, time.time(), complete))
 
     async def fetched_until(self, account: str, uids: Sequence[str], when: float) -> list[int]:
         """See `Journal.fetched_until`; raises JournalError."""
@@ -118,14 +127,38 @@ class SQLiteJournal:
 
     async def record(self, account: str, fetched: Iterable[Identity]) -> None:
         """See `Journal.record`; raises JournalError."""
-        now = time.time()
-        rows = [(account, uid, ordinal, now) for uid, ordinal in fetched]
+        await self._note(account, fetched, time.time())
+
+    async def adopt(self, account: str, known: Iterable[Identity]) -> None:
+        """Note messages as known that were never fetched; see `Journal`. Raises JournalError."""
+        await self._note(account, known, _NEVER)
+
+    async def _note(self, account: str, messages: Iterable[Identity], at: float) -> None:
+        rows = [(account, uid, ordinal, at) for uid, ordinal in messages]
 
         def insert(database: sqlite3.Connection) -> None:
             with database:
                 database.executemany("INSERT OR IGNORE INTO fetched VALUES (?, ?, ?, ?, NULL)", rows)
 
         await self._run(insert)
+
+    async def forget(self, account: str, gone: Iterable[Identity]) -> None:
+        """Forget messages that were deleted; see `Journal`. Raises JournalError."""
+        rows = [(account, uid, ordinal) for uid, ordinal in gone]
+
+        def delete(database: sqlite3.Connection) -> None:
+            with database:
+                database.executemany(f"DELETE FROM fetched {_ONE}", rows)  # noqa: S608 - ours
+
+        await self._run(delete)
+
+    async def present(self, account: str) -> int:
+        """Return how many known messages the last listing had; see `Journal`. Raises JournalError."""
+        return await self._run(lambda database: _present(database, account))
+
+    async def elsewhere(self, account: str, uids: Sequence[str]) -> dict[str, int]:
+        """Return other accounts of the same user that know these unique-ids; see `Journal`. Raises JournalError."""
+        return await self._run(lambda database: _elsewhere(database, account, uids))
 
     async def memo(self, account: str, text: str | None = None) -> str:
         """See `Journal.memo`; raises JournalError."""
@@ -178,6 +211,9 @@ class SQLiteJournal:
                 database.execute("BEGIN IMMEDIATE")
                 # A run that finds nothing to do writes nothing.
                 if version < _VERSION:
+                    if version:
+                        # Made anew by the next listing.
+                        database.execute("DROP TABLE IF EXISTS listing")
                     for table in (_SCHEMA, _LISTING, _MEMO):
                         database.execute(table)
                     database.execute(f"PRAGMA user_version = {_VERSION}")
@@ -199,34 +235,36 @@ class SQLiteJournal:
             self._database = None
 
 
-def _compare(database: sqlite3.Connection, account: str, uids: Sequence[str], now: float) -> list[int]:
-    start = _unchanged(database, account, uids)
+_ONE = "WHERE account = ? AND uid = ? AND ordinal = ?"
+
+
+def _compare(
+    database: sqlite3.Connection, account: str, uids: Sequence[str], now: float, complete: bool
+) -> list[int]:
+    row = database.execute(
+        "SELECT count, digest, swept FROM listing WHERE account = ?", (account,)
+    ).fetchone()
+    start, swept = 0, None
+    if row is not None:
+        count, digest, swept = row
+        # Of the first messages all that were listed last time, and known, or none.
+        start = count if count <= len(uids) and _digest(uids[:count]) == digest else 0
+    known = _rows(database, account, uids[start:])
     listed = identities(uids, start)
-    if start:
-        query = "SELECT 1 FROM fetched WHERE account = ? AND uid = ? AND ordinal = ?"
-        new = [
-            position
-            for position, identity in enumerate(listed, start)
-            if database.execute(query, (account, *identity)).fetchone() is None
-        ]
-    else:
-        new = _compare_all(database, account, listed, now)
-    known = new[0] if new else len(uids)
-    if known != start or not start:
-        # Also when nothing is known: what was noted before must not outlive the messages it stood for.
-        with database:
-            row = (account, known, _digest(uids[:known]))
-            database.execute("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", row)
+    new = [position for position, identity in enumerate(listed, start) if identity not in known]
+    front = new[0] if new else len(uids)
+    due = swept is None or not swept <= now < swept + _SWEEP_EVERY
+    if due and complete:
+        # Bookkeeping can wait: a full disk must not keep a run from looking.
+        with suppress(sqlite3.OperationalError), database:
+            _sweep(database, account, identities(uids), now)
+            swept = now
+    if due or row is None or front != start or not start:
+        with suppress(sqlite3.OperationalError), database:
+            values = (account, front, _digest(uids[:front]), swept)
+            if row != values[1:]:
+                database.execute("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", values)
     return new
-
-
-def _unchanged(database: sqlite3.Connection, account: str, uids: Sequence[str]) -> int:
-    """Return how many of the first messages are the same as last time, and known: all that were then, or none."""
-    row = database.execute("SELECT count, digest FROM listing WHERE account = ?", (account,)).fetchone()
-    if row is None or row[0] > len(uids) or _digest(uids[: row[0]]) != row[1]:
-        return 0
-    count: int = row[0]
-    return count
 
 
 def _digest(uids: Sequence[str]) -> bytes:
@@ -234,26 +272,48 @@ def _digest(uids: Sequence[str]) -> bytes:
     return hashlib.sha256("\n".join(uids).encode()).digest()
 
 
-def _compare_all(
-    database: sqlite3.Connection, account: str, listed: Sequence[Identity], now: float
-) -> list[int]:
+def _rows(database: sqlite3.Connection, account: str, uids: Sequence[str]) -> dict[tuple[str, int], float]:
+    """Return when the messages with these unique-ids were fetched; the cost is that of what is listed."""
+    found: dict[tuple[str, int], float] = {}
+    for start in range(0, len(uids), _TOGETHER):
+        some = uids[start : start + _TOGETHER]
+        marks = ",".join("?" * len(some))
+        query = f"SELECT uid, ordinal, at FROM fetched WHERE account = ? AND uid IN ({marks})"  # noqa: S608 - marks
+        found |= {(uid, ordinal): at for uid, ordinal, at in database.execute(query, (account, *some))}
+    return found
+
+
+def _sweep(database: sqlite3.Connection, account: str, listed: Sequence[Identity], now: float) -> None:
+    """Note what is listed no more, and what is again; forget what has been missing for long."""
     query = "SELECT uid, ordinal, gone FROM fetched WHERE account = ?"
     known = {(uid, ordinal): gone for uid, ordinal, gone in database.execute(query, (account,))}
     present = set(listed)
     missing = [(now, account, *key) for key, gone in known.items() if key not in present and gone is None]
     back = [(account, *key) for key, gone in known.items() if key in present and gone is not None]
-    one = "WHERE account = ? AND uid = ? AND ordinal = ?"
-    with database:
-        database.executemany(f"UPDATE fetched SET gone = ? {one}", missing)  # noqa: S608 - both are ours
-        database.executemany(f"UPDATE fetched SET gone = NULL {one}", back)  # noqa: S608
-        database.execute("DELETE FROM fetched WHERE account = ? AND gone < ?", (account, now - _FORGET_AFTER))
-    return [position for position, identity in enumerate(listed) if identity not in known]
+    database.executemany(f"UPDATE fetched SET gone = ? {_ONE}", missing)  # noqa: S608 - ours
+    database.executemany(f"UPDATE fetched SET gone = NULL {_ONE}", back)  # noqa: S608 - ours
+    database.execute("DELETE FROM fetched WHERE account = ? AND gone < ?", (account, now - _FORGET_AFTER))
 
 
 def _fetched_until(database: sqlite3.Connection, account: str, uids: Sequence[str], when: float) -> list[int]:
-    query = "SELECT uid, ordinal FROM fetched WHERE account = ? AND at <= ?"
-    old = set(database.execute(query, (account, when)))
-    return [position for position, identity in enumerate(identities(uids)) if identity in old] if old else []
+    rows = _rows(database, account, uids)
+    return [
+        position for position, identity in enumerate(identities(uids)) if rows.get(identity, _NEVER) <= when
+    ]
+
+
+def _present(database: sqlite3.Connection, account: str) -> int:
+    query = "SELECT count(*) FROM fetched WHERE account = ? AND gone IS NULL"
+    count: int = database.execute(query, (account,)).fetchone()[0]
+    return count
+
+
+def _elsewhere(database: sqlite3.Connection, account: str, uids: Sequence[str]) -> dict[str, int]:
+    user = account.rpartition("@")[0]
+    accounts = [other for (other,) in database.execute("SELECT account FROM listing")]
+    same = [other for other in accounts if other != account and other.rpartition("@")[0] == user]
+    found = {other: len({uid for uid, _ in _rows(database, other, uids)}) for other in same}
+    return {other: count for other, count in found.items() if count}
 
 
 def _memo(database: sqlite3.Connection, account: str, text: str | None) -> str:

@@ -42,12 +42,20 @@ class Proof:
         known: the unique-id (kinds "UIDL n" and "UIDL") or the size in octets (kinds "LIST n" and "LIST") of each
             message that is listed and not marked as deleted, by message number.
         kind: the command that is used.
+        every: behind how many messages `Client.retrieve` asks for the proof.
     """
 
-    __slots__ = ("_known", "_numbers", "kind")
+    __slots__ = ("_known", "_numbers", "every", "kind")
 
-    def __init__(self, known: Mapping[int, str] | Mapping[int, int], kind: ProofKind = "UIDL n") -> None:
+    def __init__(
+        self,
+        known: Mapping[int, str] | Mapping[int, int],
+        kind: ProofKind = "UIDL n",
+        *,
+        every: int = 128,
+    ) -> None:
         self.kind: ProofKind = kind
+        self.every = every
         self._known: Mapping[int, str | int] = {**known}
         self._numbers = list(known)
 
@@ -63,6 +71,7 @@ class Proof:
         """Return the proof that asks for the whole listing instead of single messages."""
         proof = Proof.__new__(Proof)
         proof.kind = "UIDL" if self.kind == "UIDL n" else "LIST"
+        proof.every = self.every
         proof._known, proof._numbers = self._known, self._numbers
         return proof
 

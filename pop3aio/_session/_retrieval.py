@@ -34,8 +34,7 @@ __all__ = ("Retrieval",)
 # Octets of messages that may be asked for ahead: enough for a long path, and little to read where one is cancelled.
 _AHEAD = 4 << 20
 
-# Messages, and octets of them, behind which the proof is asked for: what is lost with a session that breaks is small.
-_PROVEN_EVERY = 128
+# Octets of messages behind which the proof is asked for: what is lost with a session that breaks is small.
 _PROVEN_OCTETS = 8 << 20
 # What a message of unknown size counts as: so 64 of them are asked for ahead.
 _UNKNOWN = 1 << 16
@@ -165,7 +164,7 @@ class Retrieval:
             return
         while not numbers.exhausted and self._ahead < _AHEAD and (room := window - len(self._in_flight)) > 0:
             if self._proof is not None and not self._proof.whole:
-                room = min(room, _PROVEN_EVERY - self._since)
+                room = min(room, self._proof.every - self._since)
             sent = self._send(self._within(room))
             self._ask_if_due()
             if not sent and not await numbers.wait(idle=not self._in_flight):
@@ -197,7 +196,7 @@ class Retrieval:
         # The whole listing costs as much as all of its messages together: once, at the end, is enough.
         if self._proof is None or self._proof.whole:
             return
-        if self._since >= _PROVEN_EVERY or self._since_octets >= _PROVEN_OCTETS:
+        if self._since >= self._proof.every or self._since_octets >= _PROVEN_OCTETS:
             self._ask()
 
     def _ask_at_the_end(self) -> None:

@@ -51,6 +51,7 @@ from pop3core import (
     Command,
     Connection,
     Greeting,
+    Limits,
     LocalProtocolError,
     POP3Error,
     Quit,
@@ -199,6 +200,11 @@ class Session:
     def state(self) -> State:
         """The session's state, in RFC 1939's words."""
         return self._core.state
+
+    @property
+    def limits(self) -> Limits:
+        """How much the server may send; see `Limits`."""
+        return self._core.limits
 
     @property
     def window(self) -> int:

@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,10 @@ _Script: TypeAlias = Sequence[tuple[int, Event]]
 # Of a SASL response, which may hold a long token.
 _LINE_LIMIT = 1 << 20
 
+# The command of a proof (see `pop3aio.Proof`), and an entry of the listing that it is about.
+_DRAWN = re.compile(rb"UIDL ([0-9]+)")
+_ENTRY = re.compile(rb"^([0-9]+) (\S+)\r\n", re.MULTILINE)
+
 
 class ReplayMismatch(AssertionError):
     """The client did not do what the recorded one did."""
@@ -36,8 +41,9 @@ class replay:  # noqa: N801 - it reads as what it does: async with replay(path) 
 
     The first connection is answered as the first recorded one was, and so on: each piece is sent as it was received,
     when the client has sent what it had sent before it. Where the recording hides something, such as credentials,
-    anything will do. The pieces reach a client in the same event loop as they are, if it keeps up with them; one in
-    another thread or process may receive several at once.
+    anything will do, and a proof is answered for the messages that the client draws this time. The pieces reach a
+    client in the same event loop as they are, if it keeps up with them; one in another thread or process
+    may receive several at once.
 
     Args:
         path: the recording.
@@ -180,6 +186,11 @@ class _Actor:
         self._exchange: Exchange | None = None
         self._mechanism = ""
         self._response = b""
+        # The proof that a session is in step asks for messages that are drawn at random: what was listed, by number,
+        # whether such a listing is being answered, and which number was asked for in place of which.
+        self._listed: dict[bytes, bytes] = {}
+        self._listing = False
+        self._drawn: deque[tuple[bytes, bytes]] = deque()
 
     async def expect(self, data: bytes, number: int) -> None:
         """Read as many lines as `data` has and compare them."""
@@ -191,6 +202,10 @@ class _Actor:
             if line is None:
                 raise ReplayMismatch(f"{self._where}{number}: {wanted!r} was sent, and the client hung up")
             pattern = b"[^\r\n]*".join(map(re.escape, wanted.split(HIDDEN)))
+            drawn, recorded = _DRAWN.fullmatch(line), _DRAWN.fullmatch(wanted)
+            if drawn is not None and recorded is not None and drawn[1] in self._listed:
+                self._drawn.append((recorded[1], drawn[1]))
+                pattern = re.escape(line)
             if re.fullmatch(pattern, line) is None:
                 raise ReplayMismatch(
                     f"{self._where}{number}: {wanted!r} was sent, and the client sent {line!r}"
@@ -200,6 +215,7 @@ class _Actor:
     def _note(self, line: bytes) -> None:
         """Follow an exchange of SCRAM, whose challenges are not in the recording."""
         keyword, _, rest = line.partition(b" ")
+        self._listing = line == b"UIDL"
         if keyword == b"AUTH":
             mechanism, _, initial = rest.partition(b" ")
             self._mechanism, self._response = mechanism.decode(), initial
@@ -214,11 +230,22 @@ class _Actor:
         """Send one piece, and let a client in the same loop receive it before there is another."""
         if data == b"+ " + HIDDEN + b"\r\n":
             data = b"+ " + b64encode(self._challenge(number)) + b"\r\n"
-        self._wire.write(data)
+        if self._listing:
+            self._listed |= dict(_ENTRY.findall(data))
+        self._wire.write(self._redrawn(data))
         await self._wire.drain()
         # One turn to see that there is something to read, one to read it, one for who waits for it.
         for _ in range(3):
             await asyncio.sleep(0)
+
+    def _redrawn(self, data: bytes) -> bytes:
+        """Return the recorded answers to a proof as answers for the messages that the client has drawn this time."""
+        lines = data.splitlines(keepends=True) if self._drawn else [data]
+        for place, line in enumerate(lines):
+            if self._drawn and line.startswith(b"+OK %s " % self._drawn[0][0]):
+                _, drawn = self._drawn.popleft()
+                lines[place] = b"+OK %s %s\r\n" % (drawn, self._listed[drawn])
+        return b"".join(lines)
 
     def _challenge(self, number: int) -> bytes:
         if self._exchange is None:

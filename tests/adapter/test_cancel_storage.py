@@ -60,6 +60,10 @@ JOURNAL: dict[str, Callable[[pop3aio.SQLiteJournal], Awaitable[Any]]] = {
     "compare": lambda journal: journal.compare(ACCOUNT, ["a", "b", "c"]),
     "fetched_until": lambda journal: journal.fetched_until(ACCOUNT, ["a", "b"], time.time()),
     "memo": lambda journal: journal.memo(ACCOUNT),
+    "adopt": lambda journal: journal.adopt("other@host", IDENTITIES),
+    "forget": lambda journal: journal.forget("other@host", IDENTITIES),
+    "present": lambda journal: journal.present(ACCOUNT),
+    "elsewhere": lambda journal: journal.elsewhere(ACCOUNT, ["a", "b"]),
     "record": lambda journal: journal.record(ACCOUNT, IDENTITIES),
 }
 
@@ -100,6 +104,10 @@ async def chunks() -> AsyncIterator[bytes]:
 
 async def submit(box: maildir.Maildir) -> None:
     await (await box.submit(chunks()))
+
+
+async def replace(box: maildir.Maildir) -> None:
+    await (await box.replace(chunks(), key="0" * 32))
 
 
 async def write(box: maildir.Maildir) -> None:
@@ -173,8 +181,27 @@ async def fetch_into(path: Path, server: Server) -> pop3aio.FetchReport:
         return await pop3aio.fetch(client, box, journal=path / "journal", delete=pop3aio.Delete())
 
 
+async def collect_into(path: Path, server: Server) -> pop3aio.FetchReport:
+    async def open_session() -> pop3aio.Client:
+        client = await pop3aio.connect("127.0.0.1", server.port, tls="none")
+        try:
+            await client.login("user", "password", allow_insecure=True)
+        except BaseException:
+            client.abort()
+            raise
+        return client
+
+    async with maildir.Maildir(path / "Mail", durability="none") as box:
+        return await pop3aio.collect(
+            open_session, box, journal=path / "journal", delete=pop3aio.Delete(), patience=0
+        )
+
+
+@pytest.mark.parametrize("run", [fetch_into, collect_into])
 @pytest.mark.parametrize("when", ["early", "late"])
-async def test_a_run_into_a_maildir(tmp_path: Path, when: When) -> None:
+async def test_a_run_into_a_maildir(
+    tmp_path: Path, when: When, run: Callable[[Path, Server], Awaitable[pop3aio.FetchReport]]
+) -> None:
     """Whenever it is cancelled, a second run completes it, and every message is there once."""
     for suspension in itertools.count(1):
         path = tmp_path / str(suspension)
@@ -183,7 +210,7 @@ async def test_a_run_into_a_maildir(tmp_path: Path, when: When) -> None:
         async with Server(Mailbox(MAIL)) as server:
             leaks = Leaks()
             try:
-                await cancelled_at(fetch_into(path, server), suspension, when)
+                await cancelled_at(run(path, server), suspension, when)
             except Through:
                 through = True
             for session in server.sessions:
@@ -192,7 +219,7 @@ async def test_a_run_into_a_maildir(tmp_path: Path, when: When) -> None:
             gone = [message for message in MAIL if message not in server.mailbox.messages]
             assert set(gone) <= set(stored)
             await nothing_left(tmp_path, leaks, suspension)
-            await fetch_into(path, server)
+            await collect_into(path, server)
             assert contents(path) == sorted(MAIL)
             assert len(server.mailbox) == 0
         if through:

@@ -63,9 +63,16 @@ async def test_json(cli: Cli, tmp_path: Path) -> None:
         "octets": sum(map(len, mails(3))),
         "known": 0,
         "recovered": 0,
-        "left": 1,
+        "adopted": 0,
+        "postponed": 1,
+        "left": 0,
+        "put_off": 0,
+        "doubtful": 0,
         "failed": [],
+        "broken": [],
         "deleted": 0,
+        "returned": 0,
+        "sessions": 1,
         "commit": None,
         "resolved": None,
         "exit_status": 0,
@@ -79,7 +86,7 @@ async def test_limit(cli: Cli, tmp_path: Path) -> None:
     async with Server(mails(3)) as server:
         first = await cli("fetch", *url(server), box, "--limit", "1")
         await cli("fetch", *url(server), box)
-    assert "left:     2 messages for the next run (--limit)\n" in first.out
+    assert "later:    2 messages for the next run\n" in first.out
     assert contents(box) == mails(3)
 
 
@@ -201,7 +208,7 @@ async def test_the_commit_is_unknown(cli: Cli, tmp_path: Path) -> None:
         server.on_command = None
         second = await cli("fetch", *url(server), box, "--delete")
         assert len(server.mailbox) == 0
-    assert result.status == 1
+    assert result.status == 75
     assert "whether 2 messages marked for deletion are deleted is not known" in result.error
     assert (
         "settled:  of 2 messages whose deletion an earlier run saw no end of, 0 are deleted, 2 are"
@@ -217,7 +224,7 @@ async def test_what_a_crash_left_is_found(cli: Cli, tmp_path: Path) -> None:
         await cli("fetch", *url(server), box)
         (box / JOURNAL).unlink()
         result = await cli("fetch", *url(server), box)
-    assert "found:    2 messages that an earlier run had stored" in result.out
+    assert "found:    2 messages in the Maildir already" in result.out
     assert contents(box) == mails(2)
 
 

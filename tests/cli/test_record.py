@@ -108,7 +108,7 @@ async def test_the_mail_is_blanked_unless_asked_for(cli: Cli, tmp_path: Path) ->
 
 
 async def test_the_rest_of_a_badly_framed_message_is_blanked(cli: Cli, tmp_path: Path) -> None:
-    fault = Answer("RETR", b"+OK\r\nbegin\r\n.\r\ncanary\r\n-ERR end\r\n")
+    fault = Answer("RETR", b"+OK\r\nbegin\r\n.\r\ncanary\r\n-ERR end\r\n", times=None)
     async with Server(mails(1), faults=[fault]) as server:
         result = await cli("fetch", *url(server), tmp_path / "box", "--record", tmp_path / "session")
     assert result.status == 1

@@ -142,7 +142,7 @@ async def test_ctrl_c_under_the_bar(tmp_path: Path) -> None:
     # The cursor is there again, and the line stands by itself.
     left = terminal.shown.rpartition("\x1b[?25h")[2].split("\r\n")
     assert left == [
-        f"pop3aio: interrupted; what came whole is safe in {box}: run the same command again for the rest",
+        "pop3aio: interrupted; nothing is lost: run the same command again",
         "",
     ]
     assert contents(box) == mails(3)[:2]

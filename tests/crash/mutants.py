@@ -11,12 +11,14 @@ from typing import Any
 
 from maildir import Maildir
 from maildir._sync_order import Committer
-from pop3aio._fetch._fetch import _Run
+from pop3aio._fetch._intake import Intake
+from pop3aio._fetch._run import Run
 
 __all__ = ("MUTANTS", "apply")
 
 # The attributes that are taken out here are none of a type checker's business.
-_run: Any = _Run
+_run: Any = Run
+_intake: Any = Intake
 _committer: Any = Committer
 _maildir: Any = Maildir
 _os: Any = os
@@ -25,26 +27,27 @@ _os: Any = os
 def no_key_check() -> None:
     """What the store holds is not asked: only the journal says what is new."""
 
-    async def recover(self: Any, new: list[Any]) -> list[Any]:
+    async def ask(self: Any, new: list[Any]) -> list[Any]:
+        self._memo.coming = {}
         return new
 
-    _run._recover = recover
+    _run._ask_store = ask
 
 
 def no_journal_before_dele() -> None:
     """Messages are deleted first, and journalled after that."""
-    record, end = _run._record, _run._quit
+    record, end = _intake._record, _run._quit
     late: list[Any] = []
 
     async def later(self: Any, durable: list[Any]) -> None:
         late.extend(durable)
-        self._note_journalled([item for item, _ in durable])
+        self.journalled += [item for item, _ in durable]
 
     async def quit_and_record(self: Any, marked: list[Any]) -> None:
         await end(self, marked)
-        await record(self, late)
+        await record(self._intake, late)
 
-    _run._record, _run._quit = later, quit_and_record
+    _intake._record, _run._quit = later, quit_and_record
 
 
 def no_waiting_for_the_store() -> None:

@@ -75,6 +75,8 @@ class _Disk:
         self.committing = False
         self.sent = b""
         self.answered = False
+        # Messages that earlier sessions have deleted.
+        self.gone: list[int] = []
 
     def apply(self, operation: Operation) -> None:
         kind, *rest = operation
@@ -126,7 +128,18 @@ class _Disk:
 
     def _sent(self, data: bytes) -> None:
         # The octets of a new session begin with its first command.
-        self.sent = data if data.startswith(b"CAPA") else self.sent + data
+        if data.startswith(b"CAPA"):
+            if self.answered:
+                self.gone = self.deleted()
+            self.sent, self.answered = b"", False
+        self.sent += data
+
+    def deleted(self) -> list[int]:
+        """Return what is deleted once QUIT is carried out, by the numbers that the first session had."""
+        left = [number for number in range(1, 1000) if number not in self.gone]
+        lines = self.sent.split(b"\r\n")
+        marked = [int(line.split()[1]) for line in lines if line.startswith(b"DELE ")]
+        return self.gone + [left[number - 1] for number in marked if b"QUIT" in lines]
 
     def _answered(self) -> None:
         self.answered = True
@@ -181,9 +194,7 @@ def _choose(disk: _Disk, journals: Sequence[bytes], chance: random.Random, likel
     if disk.committing and chance.random() < likely:
         count += 1
     cut.journal = journals[count - 1] if count else None
-    lines = disk.sent.split(b"\r\n")
-    if b"QUIT" in lines and (disk.answered or chance.random() < likely):
-        cut.deleted = [int(line.split()[1]) for line in lines if line.startswith(b"DELE ")]
+    cut.deleted = disk.deleted() if disk.answered or chance.random() < likely else disk.gone
     return cut
 
 

@@ -16,7 +16,7 @@ from .victim import STEPS
 from .world import Maildrop, Watch, make_message
 
 # From here on all that was delivered has been journalled, so that whoever reads mail may take it out of the Maildir.
-SETTLED = STEPS[STEPS.index("DELE") :]
+SETTLED = STEPS[STEPS.index("memo") :]
 
 
 async def test_killed_at_every_step(maildrop: Maildrop, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pop3aio
 from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
-from pop3aio._fetch._fetch import _Run
+from pop3aio._fetch._run import Run
 from pop3aio.testing import Server
 
 from .kills import Campaign
@@ -72,12 +72,16 @@ class Recording:
                 watch.expect(message)
                 if number not in cut.deleted:
                     drop.add(message, uid)
-            connection = pop3aio.connect(drop.host, drop.port, tls="none")
-            # Its own durability is not in question here.
-            async with Maildir(watch.box, durability="none") as box, connection as client:
+
+            async def open_session() -> pop3aio.Client:
+                client = await pop3aio.connect(drop.host, drop.port, tls="none")
                 await client.login(drop.user, PASSWORD, allow_insecure=True)
-                report = await pop3aio.fetch(
-                    client,
+                return client
+
+            # Its own durability is not in question here.
+            async with Maildir(watch.box, durability="none") as box:
+                report = await pop3aio.collect(
+                    open_session,
                     box,
                     journal=journal,
                     delete=pop3aio.Keep() if self._keep else pop3aio.Delete(),
@@ -154,11 +158,12 @@ async def test_each_step_is_needed(tmp_path: Path, without: str, fault: str) -> 
 
 
 async def test_the_key_check_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def recover(self: object, new: list[Any]) -> list[Any]:
+    async def ask(self: Any, new: list[Any]) -> list[Any]:
+        self._memo.coming = {}
         return new
 
     recording = Recording(tmp_path)
     await recording.make()
-    monkeypatch.setattr(_Run, "_recover", recover)
+    monkeypatch.setattr(Run, "_ask_store", ask)
     found = await recording.look(recording.cuts(samples=1)[::-1])
     assert found.twice > 0, found

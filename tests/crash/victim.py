@@ -40,8 +40,8 @@ STEPS = (
     "fsync-directory",
     "journal",  # before the commit of a group in the journal
     "journalled",
+    "memo",  # before it is noted what is going to be deleted
     "DELE",
-    "memo",  # before it is noted what QUIT is going to delete
     "QUIT",
     "QUIT-sent",
     "QUIT-answered",
@@ -153,7 +153,7 @@ def watch_journal(tracer: Tracer) -> None:
         step = ""
 
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-            if "INTO memo" in sql:
+            if "INTO memo" in sql and "deleting" in str(parameters):
                 self.step = "memo"
             return super().execute(sql, *parameters)
 

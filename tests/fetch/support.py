@@ -47,6 +47,13 @@ class Shelf:
         return sorted(self.messages.values())
 
 
+class Copies(Shelf):
+    """A store in memory in which the last copy of a message takes the place of the earlier one."""
+
+    async def __call__(self, message: AsyncIterable[bytes], key: str) -> None:
+        self.messages[key] = b"".join([chunk async for chunk in message])
+
+
 class MemoryJournal:
     """A journal that keeps nothing for long, for a test to look into."""
 

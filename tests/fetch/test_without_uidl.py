@@ -68,7 +68,9 @@ async def test_a_lost_quit_costs_no_second_copy(tmp_path: Path) -> None:
 
 async def test_only_what_has_no_unique_id_is_retrieved_to_know_it() -> None:
     async def hook(session: Session, keyword: str, argument: str) -> bool:
-        if keyword == "UIDL":
+        if keyword == "UIDL" and argument:
+            session.write(b"+OK %s %s\r\n" % (argument.encode(), {"1": b"good", "4": b"fine"}[argument]))
+        elif keyword == "UIDL":
             session.write(b"+OK\r\n1 good\r\n2 not good\r\n3 \r\n4 fine\r\n.\r\n")
         return keyword == "UIDL"
 

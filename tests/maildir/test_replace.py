@@ -222,3 +222,48 @@ class TestWhatMakesADuplicate:
             await again.keys()
             assert (await (await again.submit(b"two", key="aa"))).duplicate
             assert not (await (await again.replace(b"two", key="aa"))).duplicate
+
+
+class TestAmong:
+    """An equal message under another key stays, and the new one goes."""
+
+    async def test_an_equal_message(self, box: Maildir, look: Callable[[], Any]) -> None:
+        old = await box.deliver(b"the same", key="ab" * 16)
+        delivered = await (await box.replace(b"the same", key="cd" * 16, among=["ab" * 16]))
+        assert delivered.duplicate
+        assert list(look().new) == [old.name]
+
+    @pytest.mark.parametrize("other", [b"other!!!", b"longer than it was"])
+    async def test_another_message(self, box: Maildir, look: Callable[[], Any], other: bytes) -> None:
+        await box.deliver(b"the same", key="ab" * 16)
+        delivered = await (await box.replace(other, key="cd" * 16, among=["ab" * 16]))
+        assert not delivered.duplicate
+        assert sorted(look().messages()) == sorted([b"the same", other])
+
+    async def test_a_message_that_a_reader_has_moved(
+        self, box: Maildir, path: Path, look: Callable[[], Any]
+    ) -> None:
+        old = await box.deliver(b"the same", key="ab" * 16)
+        (path / "new" / old.name).rename(path / "cur" / f"{old.name}:2,S")
+        assert (await (await box.replace(b"the same", key="cd" * 16, among=["ab" * 16]))).duplicate
+        assert look().messages() == [b"the same"]
+
+    async def test_a_file_that_vanishes_is_equal_to_none(
+        self, box: Maildir, calls: Any, look: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await box.deliver(b"the same", key="ab" * 16)
+        monkeypatch.setattr("builtins.open", _vanished)
+        delivered = await (await box.replace(b"the same", key="cd" * 16, among=["ab" * 16]))
+        monkeypatch.undo()
+        assert not delivered.duplicate
+        assert look().messages() == [b"the same"] * 2
+
+    async def test_closing_waits_for_the_comparison(self, box: Maildir, look: Callable[[], Any]) -> None:
+        await box.deliver(b"the same", key="ab" * 16)
+        await box.replace(b"the same", key="cd" * 16, among=["ab" * 16])
+        await box.aclose()
+        assert look().messages() == [b"the same"]
+
+
+def _vanished(*_: object, **__: object) -> None:
+    raise FileNotFoundError

@@ -1,0 +1,126 @@
+"""A message on its way into a store, and the signs that it is not the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from pop3aio._client import Client, Message
+from pop3aio._fetch._content import ContentHash, check_not_cut
+from pop3core import LocalProtocolError, POP3Error, RemoteProtocolError
+
+__all__ = ("Incoming", "unread")
+
+
+class Incoming:
+    """The octets of a message for a store: an asynchronous iterator of chunks, in the order of the message.
+
+    A store must read it to its end before it says that the message is stored. It can be read once.
+
+    Attributes:
+        number: the message number in this session, from 1.
+        size: how many octets the server lists for the message, or None. It is a hint.
+        uid: the message's unique-id; for a message that has none, a text made of its content.
+        key: 32 hex digits that name the message for ever.
+        octets: how many octets were read so far.
+        ended: whether all of the message was read.
+    """
+
+    __slots__ = (
+        "_client",
+        "_content",
+        "_message",
+        "_tell",
+        "changed",
+        "closed",
+        "cut",
+        "ended",
+        "failure",
+        "key",
+        "number",
+        "octets",
+        "size",
+        "uid",
+    )
+
+    def __init__(
+        self,
+        client: Client,
+        message: Message,
+        *,
+        size: int | None,
+        uid: str,
+        key: str,
+        tell: Callable[[int], None] | None,
+        must_stay_same: bool,
+    ) -> None:
+        self._client = client
+        self._message = message
+        self._tell = tell
+        self._content = ContentHash() if must_stay_same and ContentHash.made(uid) else None
+        self.number = message.number
+        self.size = size
+        self.uid = uid
+        self.key = key
+        self.octets = 0
+        self.ended = False
+        # For the run: whether the store has had its chance, whether the message came empty though it has a size, why
+        # it is not what it was before, and what was wrong with the connection.
+        self.closed = False
+        self.cut = False
+        self.changed: RemoteProtocolError | None = None
+        self.failure: POP3Error | None = None
+
+    def __repr__(self) -> str:
+        return f"<pop3aio.Incoming {self.number}, {self.octets} octets read>"
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.ended:
+            raise StopAsyncIteration
+        if self.closed:
+            raise LocalProtocolError(
+                f"message {self.number} cannot be read any more: it had to be read before the store called it stored"
+            )
+        try:
+            chunk = await self._message.__anext__()
+        except StopAsyncIteration:
+            self._check_end()
+            self.ended = True
+            raise
+        except POP3Error as error:
+            self.failure = error
+            raise
+        self.octets += len(chunk)
+        if self._content is not None:
+            self._content.update(chunk)
+        if self._tell is not None:
+            self._tell(len(chunk))
+        return chunk
+
+    def _check_end(self) -> None:
+        if not self.octets:
+            self.cut = True
+            try:
+                check_not_cut(
+                    self._client, self.number, self.size or 0, ". The next run leaves it for the last"
+                )
+            except POP3Error as error:
+                self.failure = error
+                raise
+            self.cut = False
+        if self._content is not None and self._content.uid != self.uid:
+            self.changed = RemoteProtocolError(
+                f"message {self.number} has no unique-id and does not come the same twice: in the next session nothing "
+                "tells whether it is known. It is taken as it comes when it is to be deleted at once"
+            )
+            raise self.changed
+
+
+def unread(source: Incoming) -> LocalProtocolError:
+    """Return what says that a store called a message stored that it had not read to its end."""
+    return LocalProtocolError(
+        f"the store read only the first {source.octets} octets of message {source.number} and called it stored; it "
+        "must read a message to its end, or raise LeaveOnServer"
+    )

@@ -1,0 +1,173 @@
+"""The listing of a maildrop: which messages there are, under which names, and how the session proves to be in step."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from pop3aio._client import Client, Proof, ProofKind
+from pop3aio._errors import CommandError
+from pop3aio._fetch._content import ContentHash, content_uids
+from pop3aio._fetch._journal import Identity, identities
+from pop3core import LimitExceeded, POP3Error, Uid
+
+__all__ = ("Item", "Listing", "take_listing")
+
+# The next way to prove that a session is in step, where a server broke a session over this one.
+NEXT_PROOF: dict[ProofKind, ProofKind] = {
+    "UIDL n": "UIDL",
+    "UIDL": "LIST n",
+    "LIST n": "LIST",
+    "LIST": "UIDL n",
+}
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A message of this session.
+
+    Attributes:
+        number: its number in this session, from 1.
+        identity: its unique-id, and its place among those that share it.
+        generation: how many other messages had this identity before, as far as the store tells.
+        size: the octets that the server lists, or None.
+        held: whether the store may have a copy that is not proved to be whole.
+        like: keys in the store of messages that had the same identity: perhaps of this one.
+    """
+
+    number: int
+    identity: Identity
+    generation: int = 0
+    size: int | None = None
+    held: bool = False
+    like: tuple[str, ...] = ()
+
+    def key(self, account: str) -> str:
+        """Return the key of the message in the store."""
+        return self.identity.key(account, self.generation)
+
+    def set_generation(self, generation: int, account: str) -> None:
+        """Take a key of this generation; the message may be one that an earlier generation names."""
+        self.generation = generation
+        self.like = tuple(self.identity.key(account, earlier) for earlier in range(generation))
+
+    def name_anew(self, account: str, held: Container[str]) -> None:
+        """Take a key that the store does not hold.
+
+        A unique-id may have been used before, for a message that is gone (RFC 1939 section 7); or the journal was put
+        back to an older state, and the store has this very message.
+        """
+        while self.key(account) in held:
+            self.set_generation(self.generation + 1, account)
+
+
+@dataclass(slots=True)
+class Listing:
+    """What the server lists, in its order.
+
+    Attributes:
+        count: how many messages are listed, those without a name included.
+        numbers: the numbers of the messages that have a name.
+        uids: the name of each of these.
+        unnamed: the messages that could not be named, and why.
+        given: the unique-ids that the server gave, by number.
+        sizes: the octets that the server lists, by number, as far as they were asked for.
+    """
+
+    count: int
+    numbers: list[int]
+    uids: list[str]
+    unnamed: dict[int, POP3Error] = field(default_factory=dict)
+    given: dict[int, str] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether each message has a name, so that what is not listed is gone."""
+        return not self.unnamed
+
+    def items(self, positions: list[int] | None = None) -> list[Item]:
+        """Return the messages at these positions, or all of them."""
+        if positions is None:
+            positions = list(range(len(self.uids)))
+        if not positions:
+            return []
+        first = positions[0]
+        found = identities(self.uids, first)
+        return [Item(self.numbers[position], found[position - first]) for position in positions]
+
+    def proof(self, kind: ProofKind, *, every: int = 128) -> Proof:
+        """Return what proves this session to be in step; by sizes where the server gives no unique-ids.
+
+        Args:
+            kind: the command that is wished for; one that this listing has no answers for is replaced.
+            every: behind how many messages the proof is asked for.
+        """
+        if (kind == "UIDL n" and self.given) or (kind == "UIDL" and len(self.given) == self.count):
+            return Proof(self.given, kind, every=every)
+        whole = kind in ("UIDL", "LIST") and len(self.sizes) == self.count
+        return Proof(self.sizes, "LIST" if whole else "LIST n", every=every)
+
+
+async def take_listing(client: Client, kind: ProofKind) -> Listing:
+    """Ask for the unique-ids of all messages, and name those that have none by their content.
+
+    Raises:
+        CommandError: the server refuses to list its messages, or says that it has UIDL and refuses that
+            (RFC 2449 section 6.3: that will pass).
+        RemoteProtocolError: a message that was to be named came cut.
+        POP3Error: what is wrong with the connection.
+    """
+    sizes: dict[int, int] = {}
+    listed = await _list(client, sizes)
+    listing = Listing(
+        len(listed),
+        [number for number, uid in listed if uid is not None],
+        [uid for _, uid in listed if uid is not None],
+        given={number: uid for number, uid in listed if uid is not None},
+        sizes=sizes,
+    )
+    nameless = [number for number, uid in listed if uid is None]
+    if nameless:
+        await _name(client, listing, [number for number, _ in listed], nameless, kind)
+    return listing
+
+
+async def _list(client: Client, sizes: dict[int, int]) -> list[Uid]:
+    try:
+        return await client.uidl()
+    except CommandError:
+        if client.capabilities is not None and "UIDL" in client.capabilities:
+            raise
+        sizes.update(await client.list())
+        return [Uid(number, None) for number in sizes]
+
+
+async def _name(
+    client: Client, listing: Listing, numbers: list[int], nameless: list[int], kind: ProofKind
+) -> None:
+    if not listing.sizes:
+        listing.sizes = await client.sizes(numbers, listing=True)
+    most = client.limits.message
+    if most is not None:
+        for number in nameless:
+            if listing.sizes.get(number, 0) > most:
+                listing.unnamed[number] = too_large(number, listing.sizes[number], most)
+        nameless = [number for number in nameless if number not in listing.unnamed]
+    found = await content_uids(client, listing.sizes, nameless, listing.proof(kind))
+    named = {**listing.given, **{number: uid for number, uid in found.items() if isinstance(uid, str)}}
+    listing.numbers = [number for number in numbers if number in named]
+    listing.uids = [named[number] for number in listing.numbers]
+    listing.unnamed |= {number: error for number, error in found.items() if not isinstance(error, str)}
+
+
+def too_large(number: int, octets: int, most: int) -> LimitExceeded:
+    """Return what says that a message is listed with more octets than are wanted."""
+    return LimitExceeded(
+        f"message {number} is listed with {octets} octets, more than the {most} that are wanted"
+    )
+
+
+def is_made(item: Item) -> bool:
+    """Return whether the name of a message was made of its content."""
+    return ContentHash.made(item.identity.uid)

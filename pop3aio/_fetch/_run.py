@@ -1,0 +1,394 @@
+"""One session of fetching, from its listing to QUIT: the order of the steps, and what is noted when one breaks.
+
+How it works. A run lists the maildrop, settles what the last run left open, and compares the listing with the journal.
+Then it fetches what is new and sound, in groups; then what went wrong before, one message at a time; then it asks for
+the deletions, and ends by QUIT. Each step knows its name (`_phase`). If a step breaks the session, the next run is told
+by the memo what to do otherwise: ask for sizes in another way, prove the session in another way, take a message last,
+take smaller groups, delete fewer messages at once.
+
+Invariants:
+- The journal has a message before its deletion is asked for, and the memo has the deletion before DELE is sent.
+- When the run raises after DELE was sent, the connection is closed, so that no later QUIT carries the deletions out.
+- What went wrong before is tried only when it cannot cost this session's deletions, or when the last run had let it
+  wait: so neither the deletions nor these messages wait for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Literal
+
+from pop3aio._client import Client
+from pop3aio._errors import CommandError, CommitUncertain, ConnectionLost, ResponseTimeout
+from pop3aio._fetch._changed import find_change
+from pop3aio._fetch._deletions import choose_deletions, learn_from_failure, learn_from_success
+from pop3aio._fetch._finish import finish
+from pop3aio._fetch._intake import Intake, Store
+from pop3aio._fetch._journal import Identity, identities
+from pop3aio._fetch._ledger import Ledger
+from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, take_listing
+from pop3aio._fetch._memo import GROUP, Memo
+from pop3aio._fetch._plan import Plan, make_plan
+from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
+from pop3aio._fetch._since import older_than
+from pop3aio._fetch._wishes import Wishes
+from pop3core import RemoteProtocolError
+
+__all__ = ("Run",)
+
+_DAY = 86400.0
+
+_BROKEN = (ConnectionLost, ResponseTimeout, RemoteProtocolError)
+
+
+class Run:
+    """One run over one session.
+
+    Args:
+        client: a session that is logged in.
+        store: where the messages go.
+        ledger: the journal, for this account.
+        wishes: the caller's choices.
+        report: what the run writes its report into.
+        patient: leave out what went wrong before, if there is anything else to do: another session is going to follow.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        ledger: Ledger,
+        wishes: Wishes,
+        report: FetchReport,
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._ledger = ledger
+        self._wishes = wishes
+        self._report = report
+        self._patient = patient
+        self._memo = Memo()
+        self._phase: Literal["list", "sizes", "prove", "fetch", "alone", "delete", "quit"] = "list"
+        self._intake: Intake | None = None
+        self._left_over: tuple[list[Identity], list[Identity]] = ([], [])
+        self._total = Progress(0, 0, 0, 0)
+        self._octets = 0
+
+    async def run(self) -> None:
+        """Do all of it; raises what `fetch` raises."""
+        self._memo = await Memo.load(self._ledger)
+        self._report.sessions += 1
+        self._memo.killed = self._memo.killed + 1 if self._memo.coming else 0
+        if time.time() - self._memo.one_by_one < _DAY:
+            self._client.window = 1
+        try:
+            await self._steps()
+        except BaseException as error:
+            if self._phase in ("delete", "quit"):
+                # A QUIT that follows would carry out what was marked.
+                self._client.abort()
+            with suppress(Exception):
+                await finish(self._broken(error))
+            raise
+
+    async def _steps(self) -> None:
+        listing = await take_listing(self._client, self._memo.proof or "UIDL n")
+        report = self._report
+        report.listed = listing.count
+        report.failed += [
+            Failure(number, None, "refused", error) for number, error in listing.unnamed.items()
+        ]
+        await self._settle_past(listing)
+        positions = list(await self._ledger.compare(listing.uids, complete=listing.complete))
+        report.known = len(listing.uids) - len(positions)
+        new = listing.items(positions)
+        old = await self._deletable(listing)
+        await self._ask_sizes(new, listing)
+        if new and not report.known:
+            new = await self._check_changed(new, listing)
+        if self._wishes.adopt and new:
+            await self._adopt(new)
+            new = []
+        if new:
+            new = await self._ask_store(new)
+        plan = await self._plan(new)
+        intake = self._intake = self._make_intake(listing)
+        if plan.sound or plan.suspects:
+            await self._find_proof(listing, intake)
+        await self._fetch(intake, plan, bool(old))
+        await finish(intake.settle())
+        if intake.error is not None:
+            raise intake.error
+        self._memo.remember(_stay(intake.journalled))
+        if len(new) > report.known and not self._wishes.deletes_at_once:
+            # Most of the listing is known only now: noted as a whole, it costs the next run next to nothing.
+            await self._ledger.compare(listing.uids, complete=listing.complete)
+        await self._end(listing, [*old, *intake.journalled] if self._wishes.deletes_at_once else old)
+
+    # -- before fetching
+
+    async def _settle_past(self, listing: Listing) -> None:
+        """Learn what came of the last run's deletions, and forget what is gone for good."""
+        memo, report = self._memo, self._report
+        present = set(identities(listing.uids))
+        if memo.deleting:
+            left = [identity for identity in memo.deleting if identity in present]
+            report.resolved = Resolved(len(memo.deleting) - len(left), len(left))
+            self._left_over = (memo.deleting, left)
+        if listing.complete:
+            gone = [identity for identity in (*memo.deleting, *memo.deleted) if identity not in present]
+            await self._ledger.forget(gone)
+            memo.deleted = [identity for identity in memo.deleted if identity in present]
+            report.returned = len(memo.deleted)
+            memo.forget({*memo.notes, *memo.doubtful, *memo.coming} - present)
+            for identity in gone:
+                memo.sample.pop(identity, None)
+
+    async def _deletable(self, listing: Listing) -> list[Item]:
+        """Return what was fetched before and is to be deleted by now."""
+        keep = self._wishes.keep_seconds
+        if keep is None:
+            return []
+        return listing.items(list(await self._ledger.fetched_until(listing.uids, time.time() - keep)))
+
+    async def _ask_sizes(self, new: Sequence[Item], listing: Listing) -> None:
+        """Ask for the sizes of what is new, in a way that has not broken a session of this account."""
+        self._phase = "sizes"
+        missing = [item.number for item in new if item.number not in listing.sizes]
+        if missing and self._memo.unlisted < 2:
+            listing.sizes |= await self._client.sizes(missing, listing=self._memo.unlisted == 1)
+        for item in new:
+            item.size = listing.sizes.get(item.number)
+        self._phase = "list"
+
+    async def _check_changed(self, new: list[Item], listing: Listing) -> list[Item]:
+        """Raise MaildropChanged if all messages look new and are known under other names."""
+        if self._wishes.adopt or self._wishes.again:
+            return new
+        change = await find_change(self._ledger, self._memo, new, listing.uids)
+        if change is not None:
+            raise change
+        return new
+
+    async def _adopt(self, items: Sequence[Item]) -> None:
+        """Take messages as known without fetching them."""
+        found = [item.identity for item in items]
+        await self._ledger.adopt(found)
+        self._report.adopted += len(found)
+        self._memo.forget(found)
+        self._memo.remember(_stay(items))
+
+    async def _ask_store(self, new: list[Item]) -> list[Item]:
+        """Learn of which messages the store has a copy already, and under which key each is to come."""
+        memo, account = self._memo, self._ledger.account
+        held = await self._store.keys() if self._store.knows_keys else ()
+        lost = memo.fresh and not self._report.known
+        recovered = []
+        for item in new:
+            doubtful = memo.doubtful.get(item.identity)
+            coming = memo.coming.get(item.identity)
+            if doubtful is not None or coming is not None:
+                item.set_generation((doubtful if doubtful is not None else coming) or 0, account)
+                item.held = doubtful is not None or item.key(account) in held
+            elif held:
+                if lost and item.key(account) in held:
+                    # The journal knows nothing of this maildrop, and the store has the message: the journal was lost.
+                    recovered.append(item)
+                    continue
+                item.name_anew(account, held)
+        return await self._recover(new, recovered)
+
+    async def _recover(self, new: list[Item], recovered: list[Item]) -> list[Item]:
+        """Do what can be done for messages that the store has, and of which the journal knows nothing."""
+        if not recovered:
+            return new
+        if self._wishes.keep_seconds is not None or not self._ledger.adopts:
+            # What stands in the store was perhaps never proved to be whole, and must not cost the original. The message
+            # is fetched again; a store that can compare the two keeps one.
+            held = await self._store.keys()
+            for item in recovered:
+                item.name_anew(self._ledger.account, held)
+            return new
+        await self._adopt(recovered)
+        self._report.adopted -= len(recovered)
+        self._report.recovered = len(recovered)
+        known = {item.identity for item in recovered}
+        return [item for item in new if item.identity not in known]
+
+    async def _plan(self, new: list[Item]) -> Plan:
+        plan = make_plan(new, self._memo, self._wishes, self._client.limits.message, time.time())
+        earliest = self._wishes.earliest
+        if earliest is not None and plan.sound:
+            old = await older_than(self._client, plan.sound, earliest)
+            if old:
+                await self._adopt(old)
+                self._report.adopted -= len(old)
+                self._report.left += len(old)
+                known = {item.identity for item in old}
+                plan.sound = [item for item in plan.sound if item.identity not in known]
+        self._report.left += plan.left
+        self._report.put_off += plan.put_off
+        self._report.failed += plan.failures
+        return plan
+
+    def _make_intake(self, listing: Listing) -> Intake:
+        tell = None if self._wishes.progress is None else self._tell
+        return Intake(
+            self._client,
+            self._store,
+            self._ledger,
+            self._memo,
+            self._wishes,
+            self._report,
+            listing,
+            tell,
+        )
+
+    async def _find_proof(self, listing: Listing, intake: Intake) -> None:
+        """Find out, once for each account, by which command this server proves its sessions to be in step."""
+        if self._memo.proof is not None:
+            return
+        self._phase = "prove"
+        while not await self._client.prove(intake.proof):
+            kind = NEXT_PROOF[intake.proof.kind]
+            if kind == "UIDL n":
+                raise RemoteProtocolError(
+                    "the server answers neither UIDL nor LIST for messages that it has listed, so that nothing proves "
+                    "a session to be in step; nothing was fetched"
+                )
+            self._memo.proof = kind
+            intake.proof = listing.proof(kind, every=intake.proof.every)
+        self._memo.proof = intake.proof.kind
+
+    # -- fetching
+
+    async def _fetch(self, intake: Intake, plan: Plan, deletes: bool) -> None:
+        memo, report, limit = self._memo, self._report, self._wishes.limit
+        total = (*plan.sound, *plan.suspects)
+        self._total = Progress(0, len(total), 0, sum(item.size or 0 for item in total))
+        if self._wishes.progress is not None:
+            self._tell(0)
+        self._phase = "fetch"
+        # Of doubtful messages the store has a copy already: each stands for one of those that it is to get.
+        doubtful = sum(item.held for item in plan.suspects)
+        report.postponed += await intake.take(plan.sound, None if limit is None else max(0, limit - doubtful))
+        if not plan.suspects:
+            return
+        busy = deletes or (self._wishes.deletes_at_once and intake.accepted > 0)
+        if (busy and not memo.waited) or (self._patient and (busy or intake.came > 0)):
+            memo.waited = True
+            report.put_off += len(plan.suspects)
+            report.more = True
+            return
+        memo.waited = False
+        await finish(intake.settle())
+        self._phase = "alone"
+        report.postponed += await intake.take_alone(plan.suspects, limit)
+
+    def _tell(self, octets: int) -> None:
+        self._octets += octets
+        assert self._wishes.progress is not None
+        came = 0 if self._intake is None else self._intake.came
+        self._wishes.progress(
+            Progress(came, self._total.total_messages, self._octets, self._total.total_octets)
+        )
+
+    # -- the end
+
+    async def _end(self, listing: Listing, deletable: list[Item]) -> None:
+        memo, report = self._memo, self._report
+        now = time.time()
+        learn_from_failure(memo, *self._left_over, now)
+        memo.group = min(GROUP, memo.group * 2)
+        memo.killed = 0
+        chosen, rest = choose_deletions(deletable, listing, memo, now)
+        report.more = report.more or bool(rest)
+        memo.deleting = [item.identity for item in chosen]
+        for identity in memo.deleting:
+            memo.sample.pop(identity, None)
+        await memo.save(self._ledger)
+        if chosen:
+            self._phase = "delete"
+            refused = await self._client.delete(sorted(item.number for item in chosen))
+            for item in chosen:
+                if (error := refused.get(item.number)) is not None:
+                    assert self._intake is not None
+                    self._intake.note(item, "undeleted", error)
+            marked = [item for item in chosen if item.number not in refused]
+            report.deleted = len(marked)
+        else:
+            marked = []
+        self._phase = "quit"
+        await self._quit(marked)
+
+    async def _quit(self, marked: list[Item]) -> None:
+        """End the session; whatever becomes of its deletions, this run or the next one learns it."""
+        report, memo = self._report, self._memo
+        try:
+            await self._client.quit()
+        except CommitUncertain:
+            report.commit = "unknown"
+        except CommandError as error:
+            report.commit = "refused"
+            report.failed += [Failure(item.number, item.identity.uid, "undeleted", error) for item in marked]
+        else:
+            gone = [item.identity for item in marked]
+            if marked:
+                report.commit = "committed"
+            memo.deleting = []
+            memo.deleted += [i for i in gone if i not in set(memo.deleted)] if self._ledger.forgets else []
+            memo.forget(gone)
+            learn_from_success(memo, len(marked), time.time())
+            # If this fails, the next run finds them gone and says so.
+            with suppress(Exception):
+                await memo.save(self._ledger)
+
+    # -- when a step breaks
+
+    async def _broken(self, error: BaseException) -> None:
+        """Journal what is certain, note what broke the session, and leave both for the next run."""
+        intake = self._intake
+        unproven = 0 if intake is None else intake.unproven
+        try:
+            if intake is not None:
+                await intake.settle()
+        finally:
+            if isinstance(error, _BROKEN):
+                self._learn(error, unproven)
+            await self._memo.save(self._ledger)
+
+    def _learn(self, error: Exception, unproven: int) -> None:
+        """Note what the next run is to do otherwise."""
+        memo, intake = self._memo, self._intake
+        if self._phase == "sizes":
+            memo.unlisted = min(2, memo.unlisted + 1)
+        elif self._phase == "prove":
+            assert intake is not None
+            memo.proof = NEXT_PROOF[intake.proof.kind]
+        elif self._phase in ("fetch", "alone"):
+            assert intake is not None
+            out_of_step = isinstance(error, RemoteProtocolError)
+            culprit = intake.current
+            if self._phase == "alone":
+                culprit = culprit or intake.last
+            elif intake.cut is not None:
+                culprit = intake.cut
+            elif out_of_step and unproven:
+                # One of those that came before was cut, and nothing tells which: they are doubtful, all of them.
+                culprit = None
+            if culprit is not None:
+                intake.note(culprit, "cut" if out_of_step else "broke", error)
+            if unproven > 1:
+                memo.group = max(1, min(memo.group, unproven // 2))
+            if self._client.window > 1 and not (isinstance(error, ConnectionLost) and intake.journalled):
+                # Perhaps the server cannot take several commands at once; and a connection that is reset takes with it
+                # what had come behind the message that is under way.
+                memo.one_by_one = time.time()
+
+
+def _stay(items: Sequence[Item]) -> dict[Identity, int]:
+    return {item.identity: item.size for item in items[-64:] if item.size is not None}
