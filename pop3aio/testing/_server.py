@@ -119,7 +119,7 @@ class Server:
         self.utf8 = utf8 or self.quirks.utf8
         self.languages = tuple(languages)
         self.greeting = self.quirks.greeting if greeting is None else greeting
-        self.faults = list(faults)
+        self.faults: Sequence[CommandFault] = list(faults)
         self.idle_timeout = idle_timeout
         self.on_command = on_command
         self.record = record
