@@ -245,8 +245,8 @@ def parse_uidl(data: bytes) -> list[Uid]:
     """Parse the unique-id listings of a whole UIDL answer, or the status line that answers UIDL n.
 
     `data` is the multi-line response without its terminator. Lines without a message number are left out, and a
-    unique-id that cannot be used is given as None. A message that is listed again is given once if all its lines
-    agree, else not at all.
+    unique-id that cannot be used is given as None. A message that is listed again is given once; with None if its lines
+    do not agree.
     """
     if _PLAIN_UIDL.fullmatch(data):
         with _collector_paused():
@@ -263,7 +263,11 @@ def parse_uidl(data: bytes) -> list[Uid]:
                 usable = _USABLE_UID.fullmatch(uid)
                 entries.append(Uid(int(match[1]), uid.decode("latin-1") if usable else None))
         numbers = [entry.number for entry in entries]
-    return entries if len(set(numbers)) == len(numbers) else _once(entries)
+    if len(set(numbers)) == len(numbers):
+        return entries
+    agreed = {entry.number: entry for entry in _once(entries)}
+    # Which of its unique-ids is right cannot be told, and a wrong one could make a new message look like a known one.
+    return [agreed.get(number, Uid(number, None)) for number in dict.fromkeys(numbers)]
 
 
 _Entry = TypeVar("_Entry", Scan, Uid)
@@ -297,7 +301,7 @@ def _is_number(digits: bytes) -> bool:
 def _once(entries: list[_Entry]) -> list[_Entry]:
     """Return each message's entry once; those of a message whose entries differ are left out.
 
-    Which of them is right cannot be told, and a wrong unique-id could make a new message look like a known one.
+    Which of them is right cannot be told.
     """
     found: dict[int, set[_Entry]] = {}
     for entry in entries:

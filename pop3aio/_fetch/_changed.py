@@ -64,6 +64,9 @@ async def find_change(
     ledger: Ledger, memo: Memo, new: Sequence[Item], uids: Sequence[str]
 ) -> MaildropChanged | None:
     """Return what says that the messages, all of which look new, are known under other names; None if they are not."""
+    if any(item.identity in memo.notes or item.identity in memo.doubtful for item in new):
+        # This one was listed before, under the same name.
+        return None
     present = await ledger.present()
     if not present and memo.fresh:
         return await _find_account(ledger, uids)

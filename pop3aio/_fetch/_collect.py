@@ -197,9 +197,8 @@ class _Collection:
 
 def _add(total: FetchReport, one: FetchReport) -> None:
     """Add what a session did to the report of all."""
-    first = not total.sessions
     total.account = one.account
-    if first:
+    if not total.listed:
         total.listed, total.known, total.returned = one.listed, one.known, one.returned
     total.recovered += one.recovered
     total.adopted += one.adopted

@@ -27,6 +27,7 @@ from typing import Any
 from pop3aio._client import Client, Message
 from pop3aio._errors import CommandError
 from pop3aio._fetch._deliveries import Deliveries
+from pop3aio._fetch._finish import finish
 from pop3aio._fetch._incoming import Incoming, unread
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._listing import Item, Listing
@@ -168,7 +169,7 @@ class Intake:
             self._upcoming.append(item)
             await self._batch([item])
             # One message at a time is on its way, also into the store: if it kills the process, it is known by that.
-            await self.settle()
+            await finish(self.settle())
         return 0
 
     async def _batch(self, items: Sequence[Item]) -> int:
@@ -224,8 +225,7 @@ class Intake:
         except LeaveOnServer as error:
             self._leave(item, error)
         except StopFetching:
-            self._memo.coming.pop(item.identity, None)
-            self.halted = True
+            self._stop(item)
         except Exception as error:
             if source.failure is not None:
                 self.cut = item if source.cut else None
@@ -261,6 +261,12 @@ class Intake:
         self._memo.notes[item.identity] = noted(self._memo.notes.get(item.identity), "left", time.time())
         self._memo.coming.pop(item.identity, None)
 
+    def _stop(self, item: Item) -> None:
+        """End the run in good order; the message that the store did not take is for the next one."""
+        self._report.postponed += 1
+        self._memo.coming.pop(item.identity, None)
+        self.halted = True
+
     def _failed(self, item: Item, source: Incoming | None, error: Exception) -> None:
         """Note that the store did not take a message; an error that concerns all messages ends the run."""
         if source is not None and source.changed is not None:
@@ -291,7 +297,8 @@ class Intake:
     async def _announce(self, item: Item) -> None:
         """Name a message and those behind it as coming, before the store sees the first of them."""
         if self._recording is not None:
-            await self._recording
+            # A cancel must not reach what is being written.
+            await asyncio.shield(self._recording)
         self._memo.coming[item.identity] = item.generation
         self._add_coming()
         await self._memo.save(self._ledger)
@@ -340,8 +347,7 @@ class Intake:
         if isinstance(error, LeaveOnServer):
             self._leave(item, error)
         elif isinstance(error, StopFetching):
-            self._memo.coming.pop(item.identity, None)
-            self.halted = True
+            self._stop(item)
         elif isinstance(error, Exception):
             self._failed(item, None, error)
         else:

@@ -11,7 +11,7 @@ from pop3aio._fetch._content import ContentHash, content_uids
 from pop3aio._fetch._journal import Identity, identities
 from pop3core import LimitExceeded, POP3Error, Uid
 
-__all__ = ("Item", "Listing", "take_listing")
+__all__ = ("Item", "Listing", "name_by_content", "take_listing")
 
 # The next way to prove that a session is in step, where a server broke a session over this one.
 NEXT_PROOF: dict[ProofKind, ProofKind] = {
@@ -20,6 +20,13 @@ NEXT_PROOF: dict[ProofKind, ProofKind] = {
     "LIST n": "LIST",
     "LIST": "UIDL n",
 }
+
+
+# A listing that lacks more messages than this, between the first and the last, is taken as it is.
+_MOST_GAPS = 1000
+
+# Generations from here on are a time, for stores that cannot say which keys they hold.
+_TIME = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +56,9 @@ class Item:
     def set_generation(self, generation: int, account: str) -> None:
         """Take a key of this generation; the message may be one that an earlier generation names."""
         self.generation = generation
-        self.like = tuple(self.identity.key(account, earlier) for earlier in range(generation))
+        # A generation that was made of the time has no earlier ones.
+        earlier = range(generation if generation < _TIME else 0)
+        self.like = tuple(self.identity.key(account, number) for number in earlier)
 
     def name_anew(self, account: str, held: Container[str]) -> None:
         """Take a key that the store does not hold.
@@ -71,6 +80,8 @@ class Listing:
         uids: the name of each of these.
         unnamed: the messages that could not be named, and why.
         given: the unique-ids that the server gave, by number.
+        said: the same, with None for a message whose unique-id cannot be used; empty where the server has no UIDL.
+        nameless: the messages that the server gave none.
         sizes: the octets that the server lists, by number, as far as they were asked for.
     """
 
@@ -79,6 +90,8 @@ class Listing:
     uids: list[str]
     unnamed: dict[int, POP3Error] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
+    said: dict[int, str | None] = field(default_factory=dict)
+    nameless: list[int] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -103,49 +116,63 @@ class Listing:
             kind: the command that is wished for; one that this listing has no answers for is replaced.
             every: behind how many messages the proof is asked for.
         """
-        if (kind == "UIDL n" and self.given) or (kind == "UIDL" and len(self.given) == self.count):
+        if kind == "UIDL n" and self.given:
             return Proof(self.given, kind, every=every)
+        if kind == "UIDL" and self.said:
+            return Proof(self.said, kind, every=every)
         whole = kind in ("UIDL", "LIST") and len(self.sizes) == self.count
         return Proof(self.sizes, "LIST" if whole else "LIST n", every=every)
 
 
-async def take_listing(client: Client, kind: ProofKind) -> Listing:
-    """Ask for the unique-ids of all messages, and name those that have none by their content.
+async def take_listing(client: Client) -> Listing:
+    """Ask for the unique-ids of all messages.
 
     Raises:
         CommandError: the server refuses to list its messages, or says that it has UIDL and refuses that
             (RFC 2449 section 6.3: that will pass).
-        RemoteProtocolError: a message that was to be named came cut.
         POP3Error: what is wrong with the connection.
     """
     sizes: dict[int, int] = {}
-    listed = await _list(client, sizes)
-    listing = Listing(
+    said: dict[int, str | None] = {}
+    listed = await _list(client, sizes, said)
+    return Listing(
         len(listed),
         [number for number, uid in listed if uid is not None],
         [uid for _, uid in listed if uid is not None],
         given={number: uid for number, uid in listed if uid is not None},
+        said=said,
         sizes=sizes,
+        nameless=[number for number, uid in listed if uid is None],
     )
-    nameless = [number for number, uid in listed if uid is None]
-    if nameless:
-        await _name(client, listing, [number for number, _ in listed], nameless, kind)
-    return listing
 
 
-async def _list(client: Client, sizes: dict[int, int]) -> list[Uid]:
+async def _list(client: Client, sizes: dict[int, int], said: dict[int, str | None]) -> list[Uid]:
     try:
-        return await client.uidl()
+        listed = await client.uidl()
     except CommandError:
         if client.capabilities is not None and "UIDL" in client.capabilities:
             raise
         sizes.update(await client.list())
         return [Uid(number, None) for number in sizes]
+    # Messages are numbered from 1, without a gap (RFC 1939 section 5). A line of the listing that could not be read, or
+    # that contradicts another one, leaves its message without a name.
+    named = dict(listed)
+    said.update(named)
+    last = max(named, default=0)
+    if last == len(named) or last > len(named) + _MOST_GAPS:
+        return listed
+    return [Uid(number, named.get(number)) for number in range(1, last + 1)]
 
 
-async def _name(
-    client: Client, listing: Listing, numbers: list[int], nameless: list[int], kind: ProofKind
-) -> None:
+async def name_by_content(client: Client, listing: Listing, kind: ProofKind) -> None:
+    """Name the messages that have no unique-id by their content, which retrieves them.
+
+    Raises:
+        RemoteProtocolError: a message came cut, or the session is not in step behind it.
+        POP3Error: what is wrong with the connection.
+    """
+    nameless = listing.nameless
+    numbers = sorted([*listing.numbers, *nameless])
     if not listing.sizes:
         listing.sizes = await client.sizes(numbers, listing=True)
     most = client.limits.message

@@ -27,6 +27,10 @@ __all__ = ("Memo",)
 GROUP = 128
 """Messages that are proven together, where no session has broken."""
 
+# Doubtful messages that are not listed, and days for which a note is kept of one that is not.
+_HIDDEN = 1024
+_FORGET_AFTER = 30 * 86400.0
+
 # What is kept of the listing, to recognise a maildrop whose unique-ids are all new.
 _SAMPLE = 64
 
@@ -133,6 +137,21 @@ class Memo:
     def remember(self, sizes: dict[Identity, int]) -> None:
         """Keep the sizes of some messages that stay on the server; the newest are the last in `sizes`."""
         self.sample = dict(list({**self.sample, **sizes}.items())[-_SAMPLE:])
+
+    def prune(self, present: set[Identity], now: float) -> None:
+        """Forget most of what was noted about messages that are not listed.
+
+        A server may hide a message for a while, so what was doubtful stays so; and a note stays for thirty days.
+        """
+        # Of what was on its way when a run was killed the store may have a copy.
+        self.doubtful |= {i: generation for i, generation in self.coming.items() if i not in present}
+        self.coming = {i: generation for i, generation in self.coming.items() if i in present}
+        hidden = [identity for identity in self.doubtful if identity not in present]
+        for identity in hidden[:-_HIDDEN]:
+            del self.doubtful[identity]
+        for identity, note in list(self.notes.items()):
+            if identity not in present and now - note.last > _FORGET_AFTER:
+                del self.notes[identity]
 
     def forget(self, identities: Iterable[Identity]) -> None:
         """Forget what was noted about messages that are not listed any more, or that went well."""

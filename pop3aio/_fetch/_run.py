@@ -28,8 +28,9 @@ from pop3aio._fetch._finish import finish
 from pop3aio._fetch._intake import Intake, Store
 from pop3aio._fetch._journal import Identity, identities
 from pop3aio._fetch._ledger import Ledger
-from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, take_listing
+from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, name_by_content, take_listing
 from pop3aio._fetch._memo import GROUP, Memo
+from pop3aio._fetch._notes import Note
 from pop3aio._fetch._plan import Plan, make_plan
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._since import older_than
@@ -38,7 +39,8 @@ from pop3core import RemoteProtocolError
 
 __all__ = ("Run",)
 
-_DAY = 86400.0
+# Seconds for which a server that proved unable is asked for one thing at a time: longer than a message rests at most.
+_ONE_BY_ONE = 8 * 86400.0
 
 _BROKEN = (ConnectionLost, ResponseTimeout, RemoteProtocolError)
 
@@ -72,18 +74,19 @@ class Run:
         self._report = report
         self._patient = patient
         self._memo = Memo()
-        self._phase: Literal["list", "sizes", "prove", "fetch", "alone", "delete", "quit"] = "list"
+        self._phase: Literal["list", "name", "sizes", "prove", "fetch", "alone", "delete", "quit"] = "list"
         self._intake: Intake | None = None
         self._left_over: tuple[list[Identity], list[Identity]] = ([], [])
         self._total = Progress(0, 0, 0, 0)
         self._octets = 0
+        self._now = int(time.time() * 1000)
 
     async def run(self) -> None:
         """Do all of it; raises what `fetch` raises."""
         self._memo = await Memo.load(self._ledger)
         self._report.sessions += 1
         self._memo.killed = self._memo.killed + 1 if self._memo.coming else 0
-        if time.time() - self._memo.one_by_one < _DAY:
+        if time.time() - self._memo.one_by_one < _ONE_BY_ONE:
             self._client.window = 1
         try:
             await self._steps()
@@ -96,7 +99,11 @@ class Run:
             raise
 
     async def _steps(self) -> None:
-        listing = await take_listing(self._client, self._memo.proof or "UIDL n")
+        listing = await take_listing(self._client)
+        if listing.nameless:
+            self._phase = "name"
+            await name_by_content(self._client, listing, self._memo.proof or "UIDL n")
+            self._phase = "list"
         report = self._report
         report.listed = listing.count
         report.failed += [
@@ -119,7 +126,11 @@ class Run:
         intake = self._intake = self._make_intake(listing)
         if plan.sound or plan.suspects:
             await self._find_proof(listing, intake)
-        await self._fetch(intake, plan, bool(old))
+        deletes = bool(choose_deletions(old, listing, self._memo, time.time())[0])
+        await self._fetch(intake, plan, deletes)
+        if intake.unproven:
+            # The server refused to prove anything, though the session went well.
+            self._memo.proof = NEXT_PROOF[intake.proof.kind]
         await finish(intake.settle())
         if intake.error is not None:
             raise intake.error
@@ -140,11 +151,13 @@ class Run:
             report.resolved = Resolved(len(memo.deleting) - len(left), len(left))
             self._left_over = (memo.deleting, left)
         if listing.complete:
+            # At once, also where the deletion was not confirmed. To take a hidden message for a deleted one costs a
+            # second copy; to take a new message for one that is known, under a unique-id used again, would lose it.
             gone = [identity for identity in (*memo.deleting, *memo.deleted) if identity not in present]
             await self._ledger.forget(gone)
             memo.deleted = [identity for identity in memo.deleted if identity in present]
             report.returned = len(memo.deleted)
-            memo.forget({*memo.notes, *memo.doubtful, *memo.coming} - present)
+            memo.prune(present, time.time())
             for identity in gone:
                 memo.sample.pop(identity, None)
 
@@ -168,6 +181,9 @@ class Run:
     async def _check_changed(self, new: list[Item], listing: Listing) -> list[Item]:
         """Raise MaildropChanged if all messages look new and are known under other names."""
         if self._wishes.adopt or self._wishes.again:
+            return new
+        if listing.nameless:
+            # Names that are made of the content do not change.
             return new
         change = await find_change(self._ledger, self._memo, new, listing.uids)
         if change is not None:
@@ -194,6 +210,9 @@ class Run:
             if doubtful is not None or coming is not None:
                 item.set_generation((doubtful if doubtful is not None else coming) or 0, account)
                 item.held = doubtful is not None or item.key(account) in held
+            elif not self._store.knows_keys:
+                # Nobody can be asked whether the store has a message of an earlier use of this unique-id.
+                item.generation = self._now
             elif held:
                 if lost and item.key(account) in held:
                     # The journal knows nothing of this maildrop, and the store has the message: the journal was lost.
@@ -252,6 +271,9 @@ class Run:
         """Find out, once for each account, by which command this server proves its sessions to be in step."""
         if self._memo.proof is not None:
             return
+        # What a server says behind its last answer is only seen before the next command.
+        self._phase = "sizes"
+        await self._fence()
         self._phase = "prove"
         while not await self._client.prove(intake.proof):
             kind = NEXT_PROOF[intake.proof.kind]
@@ -263,6 +285,12 @@ class Run:
             self._memo.proof = kind
             intake.proof = listing.proof(kind, every=intake.proof.every)
         self._memo.proof = intake.proof.kind
+        await self._fence()
+
+    async def _fence(self) -> None:
+        """Ask for nothing, so that what the server said too much is noticed now."""
+        with suppress(CommandError):
+            await self._client.noop()
 
     # -- fetching
 
@@ -274,12 +302,13 @@ class Run:
             self._tell(0)
         self._phase = "fetch"
         # Of doubtful messages the store has a copy already: each stands for one of those that it is to get.
-        doubtful = sum(item.held for item in plan.suspects)
-        report.postponed += await intake.take(plan.sound, None if limit is None else max(0, limit - doubtful))
+        doubtful = sum(item.held and not _hopeless(memo.notes.get(item.identity)) for item in plan.suspects)
+        left = await intake.take(plan.sound, None if limit is None else max(0, limit - doubtful))
+        report.postponed += left
         if not plan.suspects:
             return
         busy = deletes or (self._wishes.deletes_at_once and intake.accepted > 0)
-        if (busy and not memo.waited) or (self._patient and (busy or intake.came > 0)):
+        if (busy or (self._patient and intake.came > 0)) and not memo.waited:
             memo.waited = True
             report.put_off += len(plan.suspects)
             report.more = True
@@ -287,7 +316,8 @@ class Run:
         memo.waited = False
         await finish(intake.settle())
         self._phase = "alone"
-        report.postponed += await intake.take_alone(plan.suspects, limit)
+        left = await intake.take_alone(plan.suspects, limit)
+        report.postponed += left
 
     def _tell(self, octets: int) -> None:
         self._octets += octets
@@ -364,7 +394,13 @@ class Run:
     def _learn(self, error: Exception, unproven: int) -> None:
         """Note what the next run is to do otherwise."""
         memo, intake = self._memo, self._intake
-        if self._phase == "sizes":
+        if self._phase == "name":
+            # Messages were retrieved for their names, several at once, and with a proof.
+            if self._client.window > 1:
+                memo.one_by_one = time.time()
+            else:
+                memo.proof = NEXT_PROOF[memo.proof or "UIDL n"]
+        elif self._phase == "sizes":
             memo.unlisted = min(2, memo.unlisted + 1)
         elif self._phase == "prove":
             assert intake is not None
@@ -388,6 +424,11 @@ class Run:
                 # Perhaps the server cannot take several commands at once; and a connection that is reset takes with it
                 # what had come behind the message that is under way.
                 memo.one_by_one = time.time()
+
+
+def _hopeless(note: Note | None) -> bool:
+    """Return whether a message is not worth keeping a place for."""
+    return note is not None and (note.count > 1 or note.kind == "store")
 
 
 def _stay(items: Sequence[Item]) -> dict[Identity, int]:

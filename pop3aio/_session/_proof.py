@@ -49,14 +49,14 @@ class Proof:
 
     def __init__(
         self,
-        known: Mapping[int, str] | Mapping[int, int],
+        known: Mapping[int, str] | Mapping[int, str | None] | Mapping[int, int],
         kind: ProofKind = "UIDL n",
         *,
         every: int = 128,
     ) -> None:
         self.kind: ProofKind = kind
         self.every = every
-        self._known: Mapping[int, str | int] = {**known}
+        self._known: Mapping[int, str | int | None] = {**known}
         self._numbers = list(known)
 
     def __repr__(self) -> str:

@@ -19,8 +19,8 @@ async def test_a_message_that_is_listed_again_costs_at_most_its_own_entry(
 
     async with session(play) as (client, _):
         assert await client.list() == [(1, 10), (2, 20)]
-        assert await client.uidl() == [(1, "a"), (2, "b")]
-        assert caplog.messages == [LEFT_OUT % ("LIST", 3), LEFT_OUT % ("UIDL", 3)]
+        assert await client.uidl() == [(1, "a"), (2, "b"), (3, None)]
+        assert caplog.messages == [LEFT_OUT % ("LIST", 3), LEFT_OUT % ("UIDL", 2)]
 
 
 async def test_a_line_that_is_no_listing_costs_an_entry_and_a_warning(

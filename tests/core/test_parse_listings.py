@@ -115,10 +115,10 @@ def test_numbers_that_are_none(number: bytes) -> None:
     ("data", "scans", "uids"),
     [
         (b"1 120\r\n1 120\r\n", [(1, 120)], [(1, "120")]),
-        (b"2 5\r\n1 120\r\n2 7\r\n", [(1, 120)], [(1, "120")]),
+        (b"2 5\r\n1 120\r\n2 7\r\n", [(1, 120)], [(2, None), (1, "120")]),
         (b"1 1\r\njunk\r\n01 1\r\n2 2\r\n", [(1, 1), (2, 2)], [(1, "1"), (2, "2")]),
         (b"1 1 x\r\n1 1 y\r\n", [(1, 1)], [(1, None)]),
-        (b"1 1\r\n1 2\r\n1 1\r\n", [], []),
+        (b"1 1\r\n1 2\r\n1 1\r\n", [], [(1, None)]),
     ],
 )
 def test_a_number_twice(data: bytes, scans: list[object], uids: list[object]) -> None:
