@@ -149,6 +149,8 @@ class SQLiteJournal:
         def delete(database: sqlite3.Connection) -> None:
             with database:
                 database.executemany(f"DELETE FROM fetched {_ONE}", rows)  # noqa: S608 - ours
+                # What is noted of the listing's front says that its messages are known.
+                database.execute("UPDATE listing SET count = 0, digest = '' WHERE account = ?", (account,))
 
         await self._run(delete)
 

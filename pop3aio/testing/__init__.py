@@ -2,6 +2,7 @@
 
 from pop3aio.testing._certificates import Certificates, make_certificates
 from pop3aio.testing._chaos import ChaosProxy, Injected, Side, WireFault, WireFaultKind
+from pop3aio.testing._conformance import check_journal, check_store
 from pop3aio.testing._faults import Answer, CommandFault, Cut, Refuse
 from pop3aio.testing._mailbox import Mailbox
 from pop3aio.testing._messages import FileMessage, GeneratedMessage, Message, MessageLike
@@ -36,6 +37,8 @@ __all__ = (
     "WireFault",
     "WireFaultKind",
     "awkward_messages",
+    "check_journal",
+    "check_store",
     "make_certificates",
     "replay",
     "sample_messages",
