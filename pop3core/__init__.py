@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pop3core import sasl
 from pop3core._commands import (
+    COMMANDS,
     Apop,
     Auth,
     Capa,
     Command,
     Dele,
+    Framing,
     Lang,
     List,
     Noop,
@@ -23,6 +25,7 @@ from pop3core._commands import (
     Uidl,
     User,
     Utf8,
+    framing_of,
 )
 from pop3core._connection import Connection
 from pop3core._errors import (
@@ -46,10 +49,9 @@ from pop3core._events import (
     StartTls,
 )
 from pop3core._limits import Limits
-
-# RFC 1939 calls what STAT answers a drop listing; here the name Stat is the command's.
 from pop3core._replies import (
     Capabilities,
+    DropListing,
     Scan,
     Uid,
     parse_apop_timestamp,
@@ -59,11 +61,11 @@ from pop3core._replies import (
     parse_stat,
     parse_uidl,
 )
-from pop3core._replies import Stat as DropListing
 from pop3core._state import ALLOWED, TRANSITIONS, State
 
 __all__ = (
     "ALLOWED",
+    "COMMANDS",
     "TRANSITIONS",
     "Apop",
     "Auth",
@@ -78,6 +80,7 @@ __all__ = (
     "Dele",
     "DropListing",
     "Event",
+    "Framing",
     "Greeting",
     "Lang",
     "LimitExceeded",
@@ -107,6 +110,7 @@ __all__ = (
     "UnsolicitedResponse",
     "User",
     "Utf8",
+    "framing_of",
     "parse_apop_timestamp",
     "parse_capabilities",
     "parse_list",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import ClassVar
 
 from pop3core._errors import LocalProtocolError
@@ -21,6 +22,7 @@ __all__ = (
     "Capa",
     "Command",
     "Dele",
+    "Framing",
     "Lang",
     "List",
     "Noop",
@@ -35,6 +37,7 @@ __all__ = (
     "Uidl",
     "User",
     "Utf8",
+    "framing_of",
 )
 
 # RFC 2449 section 4: 255 octets with CRLF. Servers cut a longer line in two and answer both halves.
@@ -49,11 +52,34 @@ _LANGUAGE = re.compile(r"\*|[A-Za-z0-9-]{1,35}")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
+class Framing(Enum):
+    """What may follow the status line of a ``+OK`` (RFC 1939 section 3)."""
+
+    NONE = "none"
+    """Nothing: the status line is the whole answer."""
+
+    CAPABILITIES = "capabilities"
+    """A short listing, of at most `Limits.capability_lines` lines."""
+
+    LISTING = "listing"
+    """A listing with a line for each message, of at most `Limits.listing_entries` lines."""
+
+    MESSAGE = "message"
+    """A message, of at most `Limits.message` octets and of any number of lines."""
+
+
 class Command:
     """What all commands have in common; use the subclasses.
 
-    `keyword` is the command's word on the wire. `barrier` says that nothing may be written behind the command
-    until it is answered: Courier, Cyrus and solid-pop3d lose what is. `secret` keeps the line out of logs.
+    Attributes:
+        keyword: the command's word on the wire.
+        barrier: whether nothing may be written behind the command until it is answered: Courier, Cyrus and
+            solid-pop3d lose what is.
+        secret: whether the line must stay out of logs.
+        framing: what the lines behind a ``+OK`` are. The limits, the fast path for messages and the recorder follow
+            from it. A command that leaves it out has an answer of one line, so that a forgotten `framing` ends the
+            session at the first answer, and never lets a listing through without a limit.
+        single_with_argument: whether the command has a multi-line answer only if it is sent without an argument.
     """
 
     __slots__ = ()
@@ -61,11 +87,13 @@ class Command:
     keyword: ClassVar[str] = ""
     barrier: ClassVar[bool] = False
     secret: ClassVar[bool] = False
+    framing: ClassVar[Framing] = Framing.NONE
+    single_with_argument: ClassVar[bool] = False
 
     @property
     def multiline(self) -> bool:
         """Whether a `+OK` to this command is followed by lines up to a lone dot (RFC 1939 section 3)."""
-        return False
+        return self.framing is not Framing.NONE
 
     def encode(self) -> bytes:
         """Return the line for the wire, CRLF included."""
@@ -127,10 +155,7 @@ class Capa(Command):
     """Ask for the server's capabilities (RFC 2449 section 5)."""
 
     keyword: ClassVar[str] = "CAPA"
-
-    @property
-    def multiline(self) -> bool:
-        return True
+    framing: ClassVar[Framing] = Framing.CAPABILITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +278,8 @@ class Lang(Command):
     """Choose the language of the server's texts, ``*`` for its default; None lists them (RFC 6856 section 3)."""
 
     keyword: ClassVar[str] = "LANG"
+    framing: ClassVar[Framing] = Framing.CAPABILITIES
+    single_with_argument: ClassVar[bool] = True
 
     tag: str | None = None
 
@@ -280,6 +307,8 @@ class List(Command):
     """Ask for the scan listing of all messages, or of one (RFC 1939 section 5)."""
 
     keyword: ClassVar[str] = "LIST"
+    framing: ClassVar[Framing] = Framing.LISTING
+    single_with_argument: ClassVar[bool] = True
 
     number: int | None = None
 
@@ -300,6 +329,8 @@ class Uidl(Command):
     """Ask for the unique-id listing of all messages, or of one (RFC 1939 section 7)."""
 
     keyword: ClassVar[str] = "UIDL"
+    framing: ClassVar[Framing] = Framing.LISTING
+    single_with_argument: ClassVar[bool] = True
 
     number: int | None = None
 
@@ -320,15 +351,12 @@ class Retr(Command):
     """Fetch a message (RFC 1939 section 5)."""
 
     keyword: ClassVar[str] = "RETR"
+    framing: ClassVar[Framing] = Framing.MESSAGE
 
     number: int
 
     def __post_init__(self) -> None:
         _check_number("RETR", self.number)
-
-    @property
-    def multiline(self) -> bool:
-        return True
 
     def encode(self) -> bytes:
         return b"RETR %d\r\n" % self.number
@@ -339,6 +367,7 @@ class Top(Command):
     """Fetch a message's header and the first `lines` lines of its body (RFC 1939 section 7)."""
 
     keyword: ClassVar[str] = "TOP"
+    framing: ClassVar[Framing] = Framing.MESSAGE
 
     number: int
     lines: int = 0
@@ -349,10 +378,6 @@ class Top(Command):
             raise LocalProtocolError(
                 f"TOP needs a count of lines from 0 to {MAX_NUMBER} as an int{_but_got(self.lines)}"
             )
-
-    @property
-    def multiline(self) -> bool:
-        return True
 
     def encode(self) -> bytes:
         return b"TOP %d %d\r\n" % (self.number, self.lines)
@@ -406,6 +431,8 @@ class Raw(Command):
     keyword: ClassVar[str] = "(raw)"
     # Nothing is known of how a server takes it, so nothing is written behind it.
     barrier: ClassVar[bool] = True
+    # What an unknown command is answered by may be a message, which the limits of a listing would refuse.
+    framing: ClassVar[Framing] = Framing.MESSAGE
 
     line: str
     multiline: bool = False
@@ -444,3 +471,19 @@ COMMANDS: dict[str, type[Command]] = {
     )
 }  # fmt: skip
 """The command classes by their word on the wire."""
+
+
+def framing_of(line: bytes) -> Framing:
+    """Tell what follows a ``+OK`` to a command line as it stands on the wire.
+
+    Args:
+        line: the line, with or without its CRLF; the keyword in upper or lower case.
+
+    Returns:
+        The framing; `Framing.NONE` for a command that has no class here.
+    """
+    keyword, _, argument = line.strip(b"\r\n").partition(b" ")
+    command = COMMANDS.get(keyword.decode("latin-1").upper())
+    if command is None or (argument and command.single_with_argument):
+        return Framing.NONE
+    return command.framing

@@ -1,14 +1,36 @@
-"""The session: commands in, octets out; octets in, events out."""
+"""The session: commands in, octets out; octets in, events out.
+
+How it works: `send` puts a command into `_queued`; `data_to_send` moves it to `_outstanding`, when the window and the
+barriers allow; the event that ends its answer takes it out of there. POP3 has no tags: the server answers in order, so
+the next status line always belongs to the oldest command of `_outstanding`.
+
+On the way in, `next_event` looks at the front of the buffer and decides by what is due: the rest of a body, a
+handshake, the answer to the oldest command, the greeting, or nothing. It takes out of the buffer exactly what it
+returns.
+
+Who owns what: `SessionState` owns the state and the rules of what may be sent; `AuthExchange` whose turn it is during
+AUTH; `ReceiveBuffer` the octets that are not parsed yet; `BodyDecoder` and `Meter` one multi-line answer. This class
+owns the two queues, and the error.
+
+Invariants between two calls:
+- Handles grow. Every handle in `_outstanding` is smaller than every handle in `_queued`, and both are in order.
+- `_unanswered` is the sum of the octets of `_outstanding`.
+- `_body` is set exactly while the status line of the oldest command was returned and its body has not ended.
+- A status line is consumed together with the change of state that it causes, so that the state never runs ahead of
+  the events: octets behind an answer are not looked at before the caller has seen that answer.
+- Once `_error` is set, every method raises it and nothing is written any more.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from itertools import chain
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import Literal, NoReturn
 
+from pop3core._auth import AuthExchange
 from pop3core._body import BodyDecoder, decode_whole
 from pop3core._buffer import ReceiveBuffer
-from pop3core._commands import Apop, Auth, Command, Pass, Quit, Retr, Stls, Top, User, Utf8
+from pop3core._commands import Auth, Command, Framing, Stls
 from pop3core._errors import (
     LimitExceeded,
     LocalProtocolError,
@@ -27,7 +49,6 @@ from pop3core._events import (
     Reply,
     StartTls,
 )
-from pop3core._exchange import Exchange
 from pop3core._limits import Limits
 from pop3core._meter import Meter
 from pop3core._replies import (
@@ -37,14 +58,12 @@ from pop3core._replies import (
     parse_response_code,
     parse_status,
 )
-from pop3core._state import ALLOWED, CHANGING, TRANSITIONS, State, outcomes
+from pop3core._state import SessionState, State, may_follow
 
 __all__ = ("Connection",)
 
-_CREDENTIALS = frozenset({User, Apop, Auth})
-_MESSAGES = frozenset({Retr, Top})
-
-# Octets of a message that is worth looking for as a whole. One that is longer costs little beside its octets.
+# `next_message` looks for the end of a message within this many octets. The two or three events that it saves are worth
+# nothing beside the work that a longer message takes.
 _SHORT = 32768
 
 _SENDING = frozenset({State.AUTHORIZATION, State.TRANSACTION})
@@ -54,12 +73,19 @@ _OVER = frozenset({State.UPDATE, State.CLOSED})
 class Connection:
     """A POP3 session from the client's side, without any I/O (RFC 1939, 2449, 2595, 5034).
 
-    Give it what comes from the server (`receive_data`, `receive_eof`), send what it says (`data_to_send`), and take
-    one event after another (`next_event`). The state changes as an event is returned, never ahead of it.
+    Give it the octets of the server (`receive_data`, `receive_eof`), send the octets that it returns (`data_to_send`),
+    and take one event after another (`next_event`). The state changes as an event is returned, never ahead of it.
 
-    `window` is how many commands may be in flight at once; 1 is classic POP3, more is for servers that announce
-    PIPELINING. `secure` says that the octets already travel under TLS. `bare_lf` accepts LF for a line end; a
-    greeting that ends in a bare LF switches that on by itself, since no sender of mail has a say in a greeting.
+    Args:
+        window: how many commands may be in flight at once; 1 is classic POP3, more is for servers that announce
+            PIPELINING (RFC 2449 section 6.6).
+        limits: how much the server may send.
+        secure: whether the octets already travel under TLS.
+        bare_lf: accept LF for a line end. A greeting that ends in a bare LF switches that on by itself, since no
+            sender of mail has a say in a greeting.
+
+    Raises:
+        ValueError: the window is no whole number above 0.
     """
 
     def __init__(
@@ -72,9 +98,8 @@ class Connection:
     ) -> None:
         self.limits = limits
         self.window = window
-        self._secure = secure
         self._bare_lf = bare_lf
-        self._state = State.GREETING
+        self._session = SessionState(secure=secure)
         self._error: RemoteProtocolError | None = None
         self._reset_input()
         self._eof = False
@@ -82,11 +107,9 @@ class Connection:
         self._queued: OrderedDict[int, Command] = OrderedDict()
         self._outstanding: deque[tuple[int, Command, int]] = deque()
         self._unanswered = 0
-        self._changing = 0
-        self._user_accepted = False
-        self._utf8 = False
+        # The handle of an STLS that was accepted, until its StartTls is returned.
         self._pending_tls: int | None = None
-        self._exchange = Exchange()
+        self._auth = AuthExchange()
 
     def _reset_input(self) -> None:
         self._buffer = ReceiveBuffer()
@@ -96,19 +119,24 @@ class Connection:
 
     def __repr__(self) -> str:
         return (
-            f"<pop3core.Connection {self._state.value} secure={self._secure} "
+            f"<pop3core.Connection {self.state.value} secure={self.secure} "
             f"outstanding={len(self._outstanding)} queued={len(self._queued)}>"
         )
 
     @property
     def state(self) -> State:
         """The state of the session, as of the last event returned."""
-        return self._state
+        return self._session.state
 
     @property
     def secure(self) -> bool:
         """Whether the octets travel under TLS."""
-        return self._secure
+        return self._session.secure
+
+    @property
+    def deletions(self) -> int:
+        """How many DELE were answered by +OK since the login or the last RSET: a QUIT carries them out."""
+        return self._session.deletions
 
     @property
     def window(self) -> int:
@@ -141,60 +169,57 @@ class Connection:
     def send(self, command: Command) -> int:
         """Queue a command; `data_to_send` hands it out when the window and the barriers allow.
 
-        Returns its handle, which the events of its answer carry. Raises LocalProtocolError when the command is not
-        allowed in the session's state, or would not be once what is pending has been answered; nothing is queued
-        then.
+        Args:
+            command: what to send.
+
+        Returns:
+            The command's handle, which the events of its answer carry.
+
+        Raises:
+            LocalProtocolError: the command is not allowed in the session's state, or would not be once the commands
+                before it have been answered. Nothing is queued then.
+            RemoteProtocolError: the server broke the protocol earlier.
         """
         self._check_alive()
-        kind = type(command)
-        allowed = ALLOWED.get(kind)
-        if allowed is None:
-            # Its repr may hold a secret: somebody wrote send("PASS ...").
-            raise LocalProtocolError(f"send needs a command object, not {kind.__name__}")
-        if self._state not in allowed:
-            raise LocalProtocolError(f"{command.keyword} is not allowed in state {self._state.value}")
-        if self._changing:
-            pending = [entry[1] for entry in self._outstanding] + list(self._queued.values())
-            if not outcomes(self._state, pending) <= allowed:
-                raise LocalProtocolError(
-                    f"{command.keyword} may not be allowed any more once {pending[-1].keyword} is answered; "
-                    "wait for that answer"
-                )
-        if kind is Pass and (not self._user_accepted or self._outstanding or self._queued):
-            raise LocalProtocolError("PASS is only allowed right after a +OK to USER")
-        if kind in _CREDENTIALS and self._is_pending(Stls):
-            # Were STLS refused, they would go out in clear.
-            raise LocalProtocolError(f"{command.keyword} has to wait for the answer to STLS")
-        if kind is Stls and (self._secure or self._is_pending(Stls)):
-            raise LocalProtocolError("STLS is not allowed: TLS is active or asked for already")
-        if kind is Stls and (self._utf8 or self._is_pending(Utf8)):
-            raise LocalProtocolError("STLS is not allowed after UTF8 (RFC 6856 section 2.1)")
+        session = self._session
+        reason = session.why_not(command, self._pending())
+        if reason is not None:
+            raise LocalProtocolError(reason)
+        session.queued(command)
         self._handles += 1
         self._queued[self._handles] = command
-        if kind in CHANGING:
-            self._changing += 1
         return self._handles
 
     def withdraw(self, handle: int) -> bool:
-        """Take back a command that was not written yet; return False if it is too late, or there is none."""
+        """Take back a command that was not written yet.
+
+        Args:
+            handle: the command's handle, from `send`.
+
+        Returns:
+            Whether the command was taken back; False if it was written already or there is no such handle.
+        """
         command = self._queued.pop(handle, None)
         if command is None:
             return False
-        if type(command) in CHANGING:
-            self._changing -= 1
+        self._session.withdrawn(command)
         return True
 
     def data_to_send(self) -> bytes:
-        """Return what is to be written now: whole lines, or nothing. What was returned once is not returned again.
+        """Take the octets that are to be written now.
 
-        A barrier is never followed by another command before its answer, and QUIT, which commits the deletions, is
+        No more commands are taken than the window allows, and no more octets of them than `Limits.unanswered`. A
+        barrier is never followed by another command before its answer, and QUIT, which carries out the deletions, is
         not written before all else is answered.
+
+        Returns:
+            Whole lines, or nothing. What was returned once is not returned again.
         """
         if self._error is not None:
             return b""
-        if self._exchange.response:
-            return self._exchange.take_response()
-        if not self._queued or self._state not in _SENDING:
+        if self._auth.response:
+            return self._auth.take_response()
+        if not self._queued or self._session.state not in _SENDING:
             return b""
         lines = []
         outstanding = self._outstanding
@@ -203,8 +228,7 @@ class Connection:
             line = command.encode()
             octets = len(line)
             if outstanding and (
-                outstanding[-1][1].barrier
-                or type(command) is Quit
+                not may_follow(command, outstanding[-1][1])
                 or self._unanswered + octets > self.limits.unanswered
             ):
                 break
@@ -215,47 +239,63 @@ class Connection:
         return b"".join(lines)
 
     def answer(self, response: bytes | None) -> None:
-        """Reply to the last Continuation: by a response, or by None, which cancels the exchange (RFC 5034 section 4).
+        """Reply to the last Continuation (RFC 5034 section 4).
 
-        Raises LocalProtocolError when no challenge waits for an answer, or when it can only be cancelled since it was
-        no valid base64.
+        Args:
+            response: the response, which is sent in base64; None cancels the exchange.
+
+        Raises:
+            LocalProtocolError: no challenge waits for an answer, or the exchange can only be cancelled, since the
+                challenge was no valid base64.
+            RemoteProtocolError: the server broke the protocol earlier.
         """
         self._check_alive()
-        self._exchange.answer(response)
+        self._auth.answer(response)
 
     def tls_established(self) -> None:
-        """Say that the handshake after StartTls is done; all that was learnt before it is forgotten.
+        """Say that the handshake after StartTls is done (RFC 2595 section 4).
 
-        Raises StartTlsInjection if octets arrived in clear behind the `+OK` to STLS, LocalProtocolError if no
-        handshake was due.
+        Raises:
+            StartTlsInjection: octets arrived in clear behind the `+OK` to STLS.
+            LocalProtocolError: no handshake was due.
+            RemoteProtocolError: the server broke the protocol earlier.
         """
         self._check_alive()
-        if self._state is not State.TLS_HANDSHAKE or self._pending_tls is not None:
+        if self._session.state is not State.TLS_HANDSHAKE or self._pending_tls is not None:
             raise LocalProtocolError("no TLS handshake was due")
         self._check_injection()
         self._reset_input()
-        self._secure = True
-        self._state = State.AUTHORIZATION
+        self._session.tls_established()
 
     # -- from the wire to the caller
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take octets that came from the server; `next_event` makes sense of them."""
+        """Take octets that came from the server, cut anywhere; `next_event` makes events of them.
+
+        Raises:
+            LocalProtocolError: `receive_eof` was called before.
+            RemoteProtocolError: the server broke the protocol earlier.
+        """
         self._check_alive()
         if self._eof:
             raise LocalProtocolError("octets cannot come after the end of the stream")
-        if self._state not in _OVER:
+        if self._session.state not in _OVER:
             self._buffer.append(bytes(data))
 
     def receive_eof(self) -> None:
-        """Take note that the server closed the connection."""
+        """Record that the server closed the connection; `next_event` says what that means.
+
+        Raises:
+            RemoteProtocolError: the server broke the protocol earlier.
+        """
         self._check_alive()
         self._eof = True
 
     def next_event(self) -> Event | None:
         """Return the next event, or None when more octets are needed first.
 
-        Raises RemoteProtocolError, now and at every later call, when the server broke the protocol.
+        Raises:
+            RemoteProtocolError: the server broke the protocol, now or earlier; its `command` and `hint` say more.
         """
         self._check_alive()
         if self._body is not None:
@@ -266,7 +306,7 @@ class Connection:
             return StartTls(handle)
         if self._outstanding:
             return self._next_reply()
-        if self._state is State.GREETING:
+        if self._session.state is State.GREETING:
             return self._next_greeting()
         return self._next_of_nothing()
 
@@ -275,11 +315,17 @@ class Connection:
 
         It stands for the `Reply`, the `BodyChunk` and the `BodyEnd` of a RETR or TOP, which it saves a client of many
         short messages. In all other cases it returns None and nothing has changed: ask `next_event`.
+
+        Returns:
+            The handle of the command and the octets of the message without dot-stuffing; None where the answer is no
+            message, was refused, has not all come, is long, or breaks the protocol.
         """
+        # This is a second way through the same grammar. It must accept only what `_next_reply` and `_next_of_body`
+        # accept, and return the same octets; tests/core/test_next_message.py compares the two.
         if self._body is not None or self._error is not None or not self._outstanding:
             return None
         handle, command, octets = self._outstanding[0]
-        if type(command) not in _MESSAGES:
+        if command.framing is not Framing.MESSAGE or not command.multiline:
             return None
         buffer = self._buffer
         if not buffer.data and not buffer.pull():
@@ -305,14 +351,14 @@ class Connection:
         if line is not None and not line.endswith(b"\r\n"):
             self._buffer.accept_bare_lf()
             line = self._buffer.line()
-        line = self._check_line(line, "the greeting", self.limits.status_line)
+        line = self._check_line(line, None, self.limits.status_line)
         if line is None:
             return None
         status = parse_status(line)
         if status is None:
             self._fail(f"the greeting is no POP3 greeting: {excerpt(line)}")
         self._buffer.consume(len(line) + 2)
-        self._state = State.AUTHORIZATION if status[0] else State.CLOSED
+        self._session.greeting(status[0])
         text = decode_text(status[1])
         return Greeting(line, text, parse_apop_timestamp(status[1]), parse_response_code(line))
 
@@ -329,31 +375,34 @@ class Connection:
             return None
         if challenge or (auth and line == b"+"):
             buffer.consume(len(line) + 2)
-            return self._challenge(handle, line)
+            return self._challenge(handle, command, line)
         status = parse_status(line)
         if status is None:
-            self._fail(f"{_answer_to(command)} is neither +OK nor -ERR{_shown(command, line)}")
+            self._fail_answer(
+                command, f"{_answer_to(command)} is neither +OK nor -ERR{_shown(command, line)}"
+            )
         ok, text = status
-        if ok and (wrong := self._exchange.succeed()) is not None:
-            self._fail(wrong)
+        if ok and (wrong := self._auth.succeed()) is not None:
+            self._fail_answer(command, wrong)
         more = ok and command.multiline
         if more:
             # The decoder begins at the line end of the status line.
             buffer.consume(len(line))
-            self._body = BodyDecoder(), Meter(command, self.limits)
+            self._body = BodyDecoder(), Meter(command.framing, self.limits)
         else:
             buffer.consume(len(line) + 2)
             self._answered(ok)
         code = parse_response_code(line) if text.startswith(b"[") else None
         return Reply(handle, ok, line, decode_text(text), code, more)
 
-    def _challenge(self, handle: int, line: bytes) -> Continuation:
-        wrong = self._exchange.challenge(line[2:])
+    def _challenge(self, handle: int, command: Command, line: bytes) -> Continuation:
+        wrong = self._auth.challenge(line[2:])
         if wrong is not None:
-            self._fail(wrong)
-        if self._exchange.rounds > self.limits.sasl_rounds:
-            self._fail(f"more than {self.limits.sasl_rounds} challenges in one AUTH exchange", LimitExceeded)
-        return Continuation(handle, self._exchange.data)
+            self._fail_answer(command, wrong)
+        if self._auth.rounds > self.limits.sasl_rounds:
+            wrong = f"more than {self.limits.sasl_rounds} challenges in one AUTH exchange"
+            self._fail_answer(command, wrong, LimitExceeded)
+        return Continuation(handle, self._auth.data)
 
     def _next_of_body(self, body: BodyDecoder, meter: Meter) -> Event | None:
         handle, command, _ = self._outstanding[0]
@@ -364,11 +413,12 @@ class Connection:
             if data:
                 excess = meter.count(data)
                 if excess is not None:
-                    self._fail(f"{_answer_to(command)} {excess}", LimitExceeded)
+                    self._fail_answer(command, f"{_answer_to(command)} {excess}", LimitExceeded)
                 return BodyChunk(handle, data)
             if not body.ended and not buffer.pull():
                 if self._eof:
-                    self._fail(
+                    self._fail_answer(
+                        command,
                         f"the connection was closed in the middle of {_answer_to(command)}, "
                         f"{meter.octets} octets into it",
                         TruncatedResponse,
@@ -379,13 +429,14 @@ class Connection:
         return BodyEnd(handle)
 
     def _next_of_nothing(self) -> Event | None:
-        if self._state in _OVER:
-            # What comes behind the answer to QUIT, or behind a refusal to serve, concerns nobody.
+        state = self._session.state
+        if state in _OVER:
+            # Octets behind the answer to QUIT, or behind a greeting that refused, are of no use and do no harm.
             if self._eof:
-                self._state = State.CLOSED
+                self._session.closed()
                 return ConnectionClosed()
             return None
-        if self._state is State.TLS_HANDSHAKE:
+        if state is State.TLS_HANDSHAKE:
             self._check_injection()
             if self._eof:
                 self._fail("the connection was closed before the TLS handshake", TruncatedResponse)
@@ -393,9 +444,9 @@ class Connection:
         if self._buffer:
             line = self._buffer.line()
             rest = line or self._buffer.data[self._buffer.position :]
-            self._fail(UnsolicitedResponse(f"the server sent what nobody asked for: {excerpt(rest)}", rest))
+            self._end(UnsolicitedResponse(f"the server sent what nobody asked for: {excerpt(rest)}", rest))
         if self._eof:
-            self._state = State.CLOSED
+            self._session.closed()
             return ConnectionClosed()
         return None
 
@@ -405,39 +456,38 @@ class Connection:
         """Settle the oldest outstanding command: the window, the state and what the next command may be."""
         handle, command, octets = self._outstanding.popleft()
         self._unanswered -= octets
+        self._session.answered(command, ok)
         kind = type(command)
-        if kind in CHANGING:
-            self._changing -= 1
-            self._state = TRANSITIONS.get((self._state, kind, ok), self._state)
-        self._user_accepted = ok and kind is User
         if kind is Auth:
-            # A response that nobody has fetched yet goes with it: as a line of its own it would be a command.
-            self._exchange = Exchange()
-        elif kind is Utf8 and ok:
-            self._utf8 = True
+            # A response that was not written yet goes with it: as a line of its own it would be a command.
+            self._auth = AuthExchange()
         elif kind is Stls and ok:
             self._check_injection()
             self._pending_tls = handle
 
-    def _check_line(self, line: bytes | None, what: str | Command, limit: int) -> bytes | None:
+    def _check_line(self, line: bytes | None, what: Command | None, limit: int) -> bytes | None:
         """Return a line without its CRLF, not consumed yet; None if it has not all come."""
         octets = len(self._buffer) if line is None else len(line)
         if octets > limit:
-            self._fail(f"{_answer_to(what)} is longer than {limit} octets", LimitExceeded)
+            self._fail_answer(what, f"{_answer_to(what)} is longer than {limit} octets", LimitExceeded)
         if line is None:
             if self._eof:
-                self._fail(f"the connection was closed where {_answer_to(what)} was due", TruncatedResponse)
+                wrong = f"the connection was closed where {_answer_to(what)} was due"
+                self._fail_answer(what, wrong, TruncatedResponse)
             return None
         if not line.endswith(b"\r\n") or line.find(b"\r") != len(line) - 2:
-            hint = (
-                "" if b"\r" in line else "; if the server ends lines by LF alone, connect with bare_lf=True"
-            )
-            self._fail(f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}{hint}")
+            wrong = f"{_answer_to(what)} has a bare CR or LF in it{_shown(what, line)}"
+            if b"\r" in line:
+                self._fail_answer(what, wrong)
+            wrong += "; if the server ends lines by LF alone, connect with bare_lf=True"
+            self._fail_answer(what, wrong, hint="bare_lf")
         return line[:-2]
 
-    def _is_pending(self, kind: type[Command]) -> bool:
-        outstanding = (entry[1] for entry in self._outstanding)
-        return any(type(command) is kind for command in chain(outstanding, self._queued.values()))
+    def _pending(self) -> Iterator[Command]:
+        """Yield the commands that are not wholly answered, the oldest first."""
+        for _, command, _ in self._outstanding:
+            yield command
+        yield from self._queued.values()
 
     def _check_injection(self) -> None:
         if self._buffer:
@@ -451,18 +501,32 @@ class Connection:
         if self._error is not None:
             raise self._error.with_traceback(None)
 
-    def _fail(
-        self, what: str | RemoteProtocolError, kind: type[RemoteProtocolError] = RemoteProtocolError
+    def _fail(self, what: str, kind: type[RemoteProtocolError] = RemoteProtocolError) -> NoReturn:
+        self._end(kind(what))
+
+    def _fail_answer(
+        self,
+        what: Command | None,
+        wrong: str,
+        kind: type[RemoteProtocolError] = RemoteProtocolError,
+        hint: Literal["bare_lf"] | None = None,
     ) -> NoReturn:
-        self._error = kind(what) if isinstance(what, str) else what
-        self._state = State.ERROR
-        raise self._error
+        """Fail since an answer is wrong, or the greeting where `what` is None."""
+        error = kind(wrong)
+        error.command = None if what is None else what.redacted()
+        error.hint = hint
+        self._end(error)
+
+    def _end(self, error: RemoteProtocolError) -> NoReturn:
+        self._error = error
+        self._session.failed()
+        raise error
 
 
-def _answer_to(what: str | Command) -> str:
-    return what if isinstance(what, str) else f"the answer to {what.redacted()}"
+def _answer_to(what: Command | None) -> str:
+    return "the greeting" if what is None else f"the answer to {what.redacted()}"
 
 
-def _shown(what: str | Command, line: bytes) -> str:
+def _shown(what: Command | None, line: bytes) -> str:
     # A server may echo what it was sent.
-    return "" if isinstance(what, Command) and what.secret else f": {excerpt(line)}"
+    return "" if what is not None and what.secret else f": {excerpt(line)}"

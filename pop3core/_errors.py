@@ -2,9 +2,13 @@
 
 `POP3Error` is the root of everything this project raises on purpose, so that one `except` catches all of it. It
 lives in the core because the core must not know who uses it.
+
+The facts of an error are its attributes; the words are for people, may change, and no program should search them.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 __all__ = (
     "LimitExceeded",
@@ -31,7 +35,21 @@ class LocalProtocolError(ProtocolError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The server broke the protocol; the connection is in state ERROR and says so at every later call."""
+    """The server broke the protocol; the connection is in state ERROR and says so at every later call.
+
+    Attributes:
+        command: the command whose answer was wrong, without what is secret in it (``"RETR 1"``, ``"PASS ***"``); None
+            where no answer to a command was due, as for the greeting.
+        hint: what may help. ``"bare_lf"``: the line ends in LF alone; connect with ``bare_lf=True`` if the server
+            always does that. None: nothing is known to help.
+    """
+
+    def __init__(
+        self, message: str = "", *, command: str | None = None, hint: Literal["bare_lf"] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.command = command
+        self.hint = hint
 
 
 class LimitExceeded(RemoteProtocolError):
@@ -49,10 +67,11 @@ class StartTlsInjection(RemoteProtocolError):
 class UnsolicitedResponse(RemoteProtocolError):
     """The server sent octets that answer no command.
 
-    `raw` holds the first of them: a line such as ``-ERR Disconnected for inactivity.``, or the rest of a message
-    that the server did not dot-stuff.
+    Attributes:
+        raw: the first of these octets: a line such as ``-ERR Disconnected for inactivity.``, or the rest of a message
+            that the server did not dot-stuff.
     """
 
-    def __init__(self, message: str, raw: bytes = b"") -> None:
+    def __init__(self, message: str = "", raw: bytes = b"") -> None:
         super().__init__(message)
         self.raw = raw

@@ -21,8 +21,8 @@ from pop3core._errors import RemoteProtocolError
 
 __all__ = (
     "Capabilities",
+    "DropListing",
     "Scan",
-    "Stat",
     "Uid",
     "decode_text",
     "excerpt",
@@ -53,7 +53,7 @@ _TIMESTAMP = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
 
 
 @dataclass(frozen=True, slots=True)
-class Stat:
+class DropListing:
     """The answer to STAT: `count` of messages, and their `octets`, None where the server's figure is no number."""
 
     count: int
@@ -200,7 +200,7 @@ def _payload(raw: bytes) -> bytes:
     return line if status is None else status[1]
 
 
-def parse_stat(raw: bytes) -> Stat:
+def parse_stat(raw: bytes) -> DropListing:
     """Parse the answer to STAT, with or without its ``+OK`` (RFC 1939 section 5).
 
     Raises RemoteProtocolError when the count of messages is no number; octets that are missing, negative or
@@ -209,14 +209,14 @@ def parse_stat(raw: bytes) -> Stat:
     match = _STAT.fullmatch(raw.removesuffix(b"\r\n").removeprefix(b"+OK"))
     if match is None or int(match[1]) > MAX_NUMBER:
         raise RemoteProtocolError(
-            f"the answer to STAT does not begin with a count of messages: {excerpt(raw)}"
+            f"the answer to STAT does not begin with a count of messages: {excerpt(raw)}", command="STAT"
         )
     octets = None
     if match[2] is not None and not match[2].startswith(b"-") and len(match[2]) <= 19:
         octets = int(match[2])
         if octets > MAX_OCTETS:
             octets = None
-    return Stat(int(match[1]), octets)
+    return DropListing(int(match[1]), octets)
 
 
 def parse_list(data: bytes) -> list[Scan]:

@@ -7,6 +7,7 @@ from binascii import a2b_base64, b2a_base64
 from collections import deque
 
 from pop3aio._record._format import HIDDEN
+from pop3core import COMMANDS, Framing, framing_of
 
 __all__ = ("Redactor",)
 
@@ -18,14 +19,9 @@ _BLANK = bytes(
     for octet in range(256)
 )
 
-_PLAIN = frozenset((b"CAPA", b"DELE", b"LANG", b"LIST", b"NOOP", b"QUIT", b"RETR", b"RSET", b"STAT", b"STLS"))
-_PLAIN |= {b"TOP", b"UIDL", b"UTF8"}
-
-_ALWAYS_MULTILINE = frozenset((b"CAPA", b"RETR", b"TOP"))
-
-_MULTILINE_WITHOUT_ARGUMENT = frozenset((b"LIST", b"UIDL", b"LANG"))
-
-_MAIL = frozenset((b"RETR", b"TOP"))
+# The commands that hold nothing secret; the name of the user counts as secret here. Any other line is left out, so that
+# a command nobody thought of is hidden and not shown.
+_PLAIN = frozenset(word.encode() for word, kind in COMMANDS.items() if not kind.secret) - {b"USER"}
 
 # What is shorter stands in any text by chance, so that masking it would give it away.
 _SHORTEST = 4
@@ -45,7 +41,8 @@ class Redactor:
         self._bare_lf = bare_lf
         self._mail_asked_for = False
         self._expected: deque[list[bytes]] = deque([[b"greeting"]])
-        self._body: bytes | None = None
+        # What the body that is coming is; None between two bodies.
+        self._body: Framing | None = None
         self._line = bytearray()
         self._held: list[list[tuple[bool, bytes]]] = []
         self._secrets: set[bytes] = set()
@@ -64,7 +61,7 @@ class Redactor:
         else:
             keyword = words[0] = words[0].upper()
             self._expected.append(words)
-            self._mail_asked_for |= keyword in _MAIL
+            self._mail_asked_for |= framing_of(keyword) is Framing.MESSAGE
             if keyword == b"AUTH":
                 if len(words) > 2 and words[2] != b"=":
                     self._hide_response(words[2])
@@ -146,7 +143,7 @@ class Redactor:
 
     def _is_mail(self) -> bool:
         if self._body is not None:
-            return self._body in _MAIL
+            return self._body is Framing.MESSAGE
         # Where a status line should be, it may be the rest of a message whose end was not seen.
         status = self._line.startswith(b"+") or b"-ERR".startswith(self._line[:4])
         return self._mail_asked_for and not status
@@ -163,6 +160,5 @@ class Redactor:
         if command[0] == b"greeting":
             self._bare_lf |= not line.endswith(b"\r\n")
         elif line.startswith(b"+OK"):
-            listing = command[0] in _MULTILINE_WITHOUT_ARGUMENT and len(command) == 1
-            if listing or command[0] in _ALWAYS_MULTILINE:
-                self._body = command[0]
+            framing = framing_of(b" ".join(command))
+            self._body = None if framing is Framing.NONE else framing

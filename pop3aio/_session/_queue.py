@@ -33,13 +33,11 @@ from pop3core import (
     Command,
     Connection,
     ConnectionClosed,
-    Dele,
     Event,
     Greeting,
     LocalProtocolError,
     POP3Error,
     Reply,
-    Rset,
     Stls,
 )
 
@@ -65,7 +63,6 @@ class CommandQueue:
         self.line = Line(core.withdraw, self._loop.call_soon_threadsafe)
         self.pump = Pump(core, stream, self.line, timeout, clock or self._loop)
         self._cancelled = CancelledAnswers(self.pump)
-        self.marked = 0
         # Without a detour, since they are called for every message. See `Line` for what they do.
         self.release = self.line.release
         self.disown = self.line.disown
@@ -80,6 +77,11 @@ class CommandQueue:
     def failure(self) -> POP3Error | None:
         """Why the connection is unusable, a new exception each time; None while it is usable."""
         return self.pump.failure
+
+    @property
+    def marked(self) -> int:
+        """How many messages the server has marked as deleted; see `Connection.deletions`."""
+        return self.core.deletions
 
     def check_usable(self) -> None:
         """Raise what is wrong with the connection, if something is."""
@@ -268,11 +270,6 @@ class CommandQueue:
         if isinstance(event, Reply):
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("< %s", printable(event.raw.decode("latin-1")))
-            if event.ok:
-                if type(call.command) is Dele:
-                    self.marked += 1
-                elif type(call.command) is Rset:
-                    self.marked = 0
             # After STLS the turn is kept until the handshake is done.
             if not event.more and not (event.ok and type(call.command) is Stls):
                 self.finish(call)

@@ -7,13 +7,16 @@ from binascii import a2b_base64, b2a_base64
 
 from pop3core._errors import LocalProtocolError
 
-__all__ = ("Exchange",)
+__all__ = ("AuthExchange",)
 
 
-class Exchange:
+class AuthExchange:
     """Whose turn it is; begins with the AUTH command and ends with its answer.
 
-    What the server must not do is returned as a text, for the connection to fail with.
+    What the server did wrong is returned as a text, for the connection to fail with.
+
+    Invariants: `_waiting` from a challenge to its answer; `response` from that answer until it is taken to be written.
+    The two never hold at once, and while either does, the server may say nothing but ``-ERR``.
     """
 
     __slots__ = ("_cancelled", "_waiting", "data", "response", "rounds")
@@ -54,7 +57,7 @@ class Exchange:
         return response
 
     def succeed(self) -> str | None:
-        """Take note of a +OK; return what is wrong with it."""
+        """Take a +OK; return what is wrong with it."""
         if self._is_unanswered():
             return "the server reported success while its challenge was not answered yet"
         if self._cancelled:
@@ -62,7 +65,7 @@ class Exchange:
         return None
 
     def _is_unanswered(self) -> bool:
-        # A response that nobody has fetched yet has not reached the server either.
+        # A response that was not taken to be written has not reached the server either.
         return self._waiting or bool(self.response)
 
 
