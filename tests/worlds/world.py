@@ -1,0 +1,458 @@
+"""One world, drawn from one number: its server, its mail, its store, its journal, and the runs that it lets happen.
+
+How it works. A world has two times. In the first, the turbulent one, anything may happen: connections are cut at any
+octet, the journal and the store fail, runs are killed or cancelled at any suspension, mail comes, is hidden, and gets
+new names. In the second, the calm one, only what is wrong for good goes on: messages that break their session, a server
+that cannot do this or that. In it everything that the server can deliver alone must come, and go, within `bound` days.
+
+Invariant: whatever is drawn comes from generators that are seeded by the world's number, so that it repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
+
+import pop3aio
+from pop3aio._session import _proof
+
+from .clock import Hang, WorldLoop
+from .journals import FailingJournal
+from .killing import Killed, Mortal
+from .mail import ALWAYS, Mail, Shape, Trouble, make_mail
+from .model import Model, Violation
+from .server import Habits, Maildrop, Session
+from .stores import Appender, Box, StoreTrouble, Table, WiseBox
+from .wire import Wire
+
+__all__ = ("World", "bound", "run_world")
+
+_DAY = 86400.0
+_ACCOUNT = "user@world"
+_TIMES = (1, 1, 2, 3)
+
+
+def bound(messages: int, faults: int, limit: int | None) -> int:
+    """Return within how many days of calm all that can come has come, with a run on each day at least.
+
+    Args:
+        messages: how many messages the maildrop holds.
+        faults: how many of these, and of the server's habits, are faulty.
+        limit: how many messages a run may take.
+    """
+    return 6 + 4 * faults + (0 if limit is None else -(-messages // limit))
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    report: pop3aio.FetchReport
+    error: BaseException | None
+    sessions: list[Session]
+    killed: bool
+    cancelled: bool
+
+
+class World:
+    """A world, and the runs in it."""
+
+    def __init__(self, seed: int, loop: WorldLoop, folder: Path) -> None:
+        self.seed = seed
+        self._loop = loop
+        self._chance = random.Random(f"world {seed}")
+        self._folder = folder
+        chance = self._chance
+        kind = chance.choice((WiseBox, Box, Box, Table, Appender))
+        self.store: Box | Table | Appender = kind(random.Random(f"store {seed}"), self._which)
+        self.policy: pop3aio.Policy = chance.choice(
+            (pop3aio.Delete(), pop3aio.Delete(), pop3aio.Delete(), pop3aio.Keep(), pop3aio.After(3))
+        )
+        self.collects = chance.random() < 0.35
+        self.limit = chance.choice((None, None, None, None, 1, 2, 5))
+        self.newest_first = not chance.randrange(6)
+        self.concurrency = chance.choice((1, 1, 3))
+        self.model = Model(self.store, self.policy)
+        self.habits = self._draw_habits()
+        self.max_size = self._draw_max_size()
+        self.drop = Maildrop(self.habits, self.model.at_quit)
+        self.renames = 0
+        self._senders_know = not chance.randrange(6)
+        self._someone_knows = False
+        self._forgers = chance.random() < 0.4
+        self._fault_rate = chance.choice((0.0, 0.1, 0.3, 0.6))
+        self._turbulence = chance.choice((0.0, 0.2, 0.6))
+        self._deadly = not chance.randrange(3)
+        self._reuse: list[str] = []
+        self._again = False
+        self._sessions: list[Session] = []
+        self._journal: FailingJournal | None = None
+        self._dead = False
+        self._calm = False
+        self.runs = 0
+        self.log: list[str] = []
+        for _ in range(chance.choice((1, 2, 3, 5, 8, 12))):
+            self._arrive()
+        if self.habits.uidl == "good" and chance.randrange(12) == 0 and len(self.drop.mails) > 2:
+            self._share_a_uid()
+
+    def _draw_habits(self) -> Habits:
+        chance = self._chance
+        habits = Habits()
+        habits.pipelining = chance.choice(
+            ("none", "none", "good", "good", "good", "good", "mixes", "swaps", "loses")
+        )
+        if chance.random() < 0.35:
+            habits.uidl_one = chance.choice(("whole", "numberless", "refused", "dot"))
+        if chance.random() < 0.35:
+            habits.list_all = chance.choice(("refused", "partial"))
+        if chance.random() < 0.25:
+            habits.list_one = chance.choice(("refused", "dot"))
+        if chance.random() < 0.08:
+            habits.uidl = "none"
+            habits.list_all = habits.list_one = "good"
+        if chance.random() < 0.15 and habits.uidl == "good":
+            # Without unique-ids all messages come in each session, to be named: that needs as many commands.
+            habits.budget_of = chance.choice(("all", "mail"))
+            habits.budget = chance.randrange(30, 60) if habits.budget_of == "all" else chance.randrange(3, 20)
+        if chance.random() < 0.25:
+            habits.quit = Trouble(
+                chance.choice(("lies", "partly", "silent", "silent done", "refuse", "close")),
+                chance.choice(_TIMES),
+            )
+        return habits
+
+    def _draw_max_size(self) -> int | None:
+        told = (self.habits.uidl, self.habits.list_all, self.habits.list_one) == ("good", "good", "good")
+        return 2000 if told and not random.Random(f"size {self.seed}").randrange(6) else None
+
+    # -- mail
+
+    def _which(self, number: int) -> Mail | None:
+        session = self.drop.session
+        if session is None or not 1 <= number <= len(session.numbered):
+            return None
+        return session.numbered[number - 1]
+
+    def _arrive(self) -> None:
+        chance = self._chance
+        serial = len(self.model.all)
+        uid = f"{chance.getrandbits(40):010x}"
+        if self._reuse and chance.random() < 0.6:
+            uid = self._reuse.pop(chance.randrange(len(self._reuse)))
+        shape: Shape = "sound"
+        forging = knows = False
+        faulty = chance.random() < self._fault_rate
+        if faulty and chance.random() < 0.5:
+            shape = chance.choice(("dot inside", "dot inside", "dot first", "no end", "bare end"))
+            forging = self._forgers and shape in ("dot inside", "dot first")
+            # One sender, one mail: two of them could answer for each other.
+            knows = forging and self._senders_know and not self._someone_knows
+            self._someone_knows = self._someone_knows or knows
+        mail = make_mail(serial, uid, chance, shape, forging=forging, knows=knows)
+        if faulty and shape == "sound":
+            self._harm(mail)
+        self.model.all.append(mail)
+        self.drop.mails.append(mail)
+
+    def _harm(self, mail: Mail) -> None:
+        chance = self._chance
+        times = chance.choice((*_TIMES, ALWAYS))
+        match chance.randrange(6):
+            case 0 | 1:
+                kinds = ("refuse", "close", "close inside", "stall", "stall inside")
+                mail.retr = Trouble(chance.choice(kinds), times)
+            case 2:
+                mail.dele = Trouble(chance.choice(("refuse", "close", "stall")), times)
+            case 3:
+                words = ("raise", "leave", "unread", "partly", "late", "late leave")
+                mail.store = Trouble(chance.choice(words), times)
+                if not chance.randrange(8):
+                    mail.store = Trouble("stop", chance.choice(_TIMES))
+            case 4:
+                mail.hidden = 0.3
+            case _:
+                if self.habits.uidl == "good" and not chance.randrange(2):
+                    mail.listed_twice = True
+                else:
+                    mail.listed_size = chance.choice((0, 1, 99, 100_000))
+
+    def _share_a_uid(self) -> None:
+        pair = self.drop.mails[:2]
+        for mail in pair:
+            clean = make_mail(mail.serial, "shared", self._chance, "sound", forging=False, knows=False)
+            self.model.all[mail.serial] = clean
+            self.drop.mails[self.drop.mails.index(mail)] = clean
+        if self.habits.quit.kind == "partly":
+            self.habits.quit = Trouble()
+
+    def _rename_all(self) -> None:
+        self.renames += 1
+        for mail in self.drop.mails:
+            if mail.uid != "shared":
+                mail.uid = f"{self._chance.getrandbits(40):010x}"
+        self._reuse.clear()
+
+    # -- one run
+
+    async def _open(self) -> pop3aio.Client:
+        number = len(self._sessions)
+        chance = random.Random(f"session {self.seed} {self.runs} {number}")
+        cut_at = None
+        if not self._calm and chance.random() < self._turbulence * (0.2 if self._deadly else 1.0):
+            cut_at = chance.choice((chance.randrange(1, 200), chance.randrange(1, 4000)))
+        wire = Wire(self._loop, chance, cut_at)
+        session = Session(self.drop, wire, chance)
+        if self._dead:
+            wire.drop()
+        self._sessions.append(session)
+        client = await pop3aio.Client.from_streams(
+            wire.reader,
+            wire.writer,
+            secure=True,
+            timeout=chance.choice((0.5, 5.0)),
+            window=chance.choice((2, 8, 256)),
+        )
+        try:
+            await client.login("user", "password", mechanism="USER")
+        except BaseException:
+            client.abort()
+            raise
+        return client
+
+    async def _job(self, report: pop3aio.FetchReport) -> None:
+        assert self._journal is not None
+        options: dict[str, Any] = {
+            "journal": self._journal,
+            "delete": self.policy,
+            "limit": self.limit,
+            "max_size": self.max_size,
+            "newest_first": self.newest_first,
+            "account": _ACCOUNT,
+            "report": report,
+            "concurrency": self.concurrency,
+            "again": self._again,
+        }
+        store = cast(Any, self.store)
+        if self.collects:
+            await pop3aio.collect(self._open, store, **options)
+            return
+        client = await self._open()
+        async with client:
+            await pop3aio.fetch(client, store, **options)
+
+    def _kill(self) -> None:
+        self._dead = True
+        if self._journal is not None:
+            self._journal.dead = True
+        self.store.kill()
+        for session in self._sessions:
+            session.lost()
+
+    async def run(self) -> Outcome:
+        """Let one run happen."""
+        chance = self._chance
+        self.runs += 1
+        self._sessions = []
+        self._dead = False
+        self.store.begin()
+        self.model.now = self._loop.wall()
+        rough = not self._calm and chance.random() < self._turbulence
+        if self._journal is None or not chance.randrange(6):
+            if self._journal is not None:
+                await self._journal.aclose()
+            self._journal = FailingJournal(
+                self._folder / "journal", random.Random(f"journal {self.seed} {self.runs}")
+            )
+            await self._journal.hurry()
+        self._journal.rate = 0.05 if rough and not chance.randrange(3) else 0.0
+        self.store.full = rough and not chance.randrange(6)
+        deadly = not self._calm and (
+            chance.random() < 0.7 if self._deadly else rough and not chance.randrange(3)
+        )
+        last = chance.randrange(1, chance.choice((30, 80, 200))) if deadly else None
+        kills = chance.random() < 0.7
+        self._journal.die = self._kill
+        self._journal.calls_left = None
+        if deadly and kills and not chance.randrange(2):
+            self._journal.calls_left, last = chance.randrange(4, 20), None
+        report = pop3aio.FetchReport()
+        job = Mortal(self._job(report), last if kills else None, self._kill)
+
+        async def awaited() -> None:
+            await job
+
+        task = self._loop.create_task(awaited())
+        if last is not None and not kills:
+            for _ in range(last):
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait([task])
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self._dead:
+            await self._journal.aclose()
+            self._journal = None
+        # What is still on its way into the store arrives.
+        await asyncio.sleep(5)
+        return Outcome(report, error, self._sessions, self._dead, isinstance(error, asyncio.CancelledError))
+
+    async def _run_and_check(self) -> None:
+        outcome = await self.run()
+        self._note(outcome)
+        error, model = outcome.error, self.model
+        expected = (pop3aio.POP3Error, OSError, StoreTrouble, asyncio.CancelledError, Killed)
+        if error is not None and not outcome.killed and not isinstance(error, expected):
+            model.violate("strange", f"run {self.runs} raised {error!r}")
+        self._again = isinstance(error, pop3aio.MaildropChanged)
+        if self._again and not self.renames:
+            model.violate(
+                "strange", f"run {self.runs} takes an unchanged maildrop for a renamed one: {error}"
+            )
+        model.now = self._loop.wall()
+        model.look()
+        model.check_report(
+            outcome.report,
+            outcome.sessions,
+            error,
+            taken=self.store.taken,
+            limit=self.limit,
+            exact=not (outcome.killed or outcome.cancelled),
+        )
+        for mail in (mail for session in outcome.sessions for mail in session.retrieved):
+            if self._too_large(mail):
+                model.violate("limit", f"{mail!r} of {mail.size} octets was fetched")
+        quiet = error is None and not any(session.hides for session in outcome.sessions)
+        if quiet and self._journal is not None and not self._journal.failed:
+            self._offer_for_reuse()
+
+    def _offer_for_reuse(self) -> None:
+        """Let the unique-ids of deleted messages be used again, once a run has seen a listing without them."""
+        waiting = [mail for mail in self.model.all if mail.gone and mail.uid != "shared"]
+        for mail in waiting:
+            if mail.serial in self._gone_before and mail.serial not in self._offered:
+                self._offered.add(mail.serial)
+                self._reuse.append(mail.uid)
+        self._gone_before = {mail.serial for mail in waiting}
+
+    _gone_before: set[int] = frozenset()  # type: ignore[assignment]
+
+    def _note(self, outcome: Outcome) -> None:
+        report = outcome.report
+        self.log.append(
+            f"run {self.runs}{' calm' if self._calm else ''}{' killed' if outcome.killed else ''} at day "
+            f"{(self._loop.time()) / _DAY:.2f}: {type(outcome.error).__name__} {str(outcome.error)[:160]!r}; "
+            f"sessions {len(outcome.sessions)} listed {report.listed} known {report.known} fetched {report.fetched} "
+            f"deleted {report.deleted} {report.commit} postponed {report.postponed} left {report.left} put off "
+            f"{report.put_off} doubtful {report.doubtful} failed {[(f.number, f.kind) for f in report.failed]} "
+            f"words {dict(self.store.words)}; on the server {[mail.serial for mail in self.drop.mails]}"
+        )
+
+    # -- the two times
+
+    async def live(self) -> None:
+        """Let the turbulent time and the calm one happen, and check all along."""
+        chance = self._chance
+        self._offered: set[int] = set()
+        for _ in range(chance.randrange(2, 9)):
+            await self._run_and_check()
+            self._loop.pass_by(chance.choice((300.0, 300.0, 3600.0, 6 * 3600.0, _DAY)))
+            if chance.random() < 0.3:
+                for _ in range(chance.randrange(1, 3)):
+                    self._arrive()
+            if not chance.randrange(30) and self.habits.uidl == "good":
+                self._rename_all()
+        await self._live_calmly()
+        self.model.check_end(
+            {mail.serial: 1 + self.renames + self._unsure(mail) for mail in self.model.all},
+            renamed=self.renames > 0,
+        )
+        if self._journal is not None:
+            await self._journal.aclose()
+
+    def _unsure(self, mail: Mail) -> int:
+        # A deletion that nobody confirmed, and a listing without the message: it is gone, or hidden. Nobody can tell.
+        if type(self.store) is Box and mail.was_hidden and mail in self.model.asked:
+            return 10
+        return 0
+
+    async def _live_calmly(self) -> None:
+        chance = self._chance
+        self._calm = True
+        self.store.full = False
+        for mail in self.model.all:
+            mail.was_hidden = mail.hidden > 0
+            mail.hidden = 0.0
+        model = self.model
+        days = bound(len(model.all), self.faults, self.limit)
+        if isinstance(self.policy, pop3aio.After):
+            days += int(self.policy.days) + 1
+        passed = since = 0.0
+        while self.unfinished() and passed < days:
+            await self._run_and_check()
+            step = chance.choice((300.0, 3600.0, 6 * 3600.0, _DAY + 60))
+            self._loop.pass_by(step)
+            since += step
+            if since >= _DAY:
+                passed, since = passed + 1, 0.0
+        for mail, promise in self.unfinished():
+            model.violate(promise, f"{mail!r} after {days} days of calm, with {self.faults} faults")
+
+    @property
+    def faults(self) -> int:
+        """How many messages and habits are faulty."""
+        return self.habits.faults + sum(mail.faulty for mail in self.model.all)
+
+    def _comes(self, mail: Mail) -> bool:
+        return mail.comes_alone and not mail.store.for_good and not self._too_large(mail)
+
+    def _too_large(self, mail: Mail) -> bool:
+        return self.max_size is not None and mail.size > self.max_size
+
+    def unfinished(self) -> list[tuple[Mail, str]]:
+        """Return what has not come and should have, and what has not gone and should have."""
+        if self.habits.uidl != "good" and not all(mail.comes_alone for mail in self.drop.mails):
+            # Without unique-ids every message is retrieved in every session to be named; one that breaks the session
+            # keeps the others.
+            return []
+        held = self.store.contents()
+        left = [(mail, "starved") for mail in self.drop.mails if self._comes(mail) and not held[mail.content]]
+        if isinstance(self.policy, pop3aio.Keep):
+            return left
+        for mail in self.drop.mails:
+            deletable = self._comes(mail) and not mail.dele.for_good
+            if deletable and held[mail.content]:
+                left.append((mail, "kept"))
+        return left
+
+
+@contextmanager
+def _in_world(loop: WorldLoop, seed: int) -> Iterator[None]:
+    """Give the code under test this world's clock, and its chance."""
+    with (
+        mock.patch("time.time", loop.wall),
+        mock.patch.object(_proof, "_draw", random.Random(f"proof {seed}")),
+    ):
+        yield
+
+
+def run_world(seed: int, folder: Path) -> tuple[World, list[Violation]]:
+    """Run the world of this number in a folder of its own; return it, and the promises that were broken."""
+    loop = WorldLoop()
+    loop.set_debug(False)
+    loop.set_exception_handler(lambda loop, context: None)
+    try:
+        with _in_world(loop, seed):
+            world = World(seed, loop, folder)
+            try:
+                loop.run_until_complete(world.live())
+            except Hang as hang:
+                world.model.violate("strange", f"run {world.runs} hangs: {hang}")
+        return world, world.model.broken
+    finally:
+        loop.close()
