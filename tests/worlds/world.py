@@ -23,11 +23,12 @@ import pop3aio
 from pop3aio._session import _proof
 
 from .clock import Hang, WorldLoop
+from .drawing import Senders, draw_habits
 from .journals import FailingJournal
 from .killing import Killed, Mortal
-from .mail import ALWAYS, Mail, Shape, Trouble, make_mail
+from .mail import Mail, Trouble, make_mail
 from .model import Model, Violation
-from .server import Habits, Maildrop, Session
+from .server import Maildrop, Session
 from .stores import Appender, Box, StoreTrouble, Table, WiseBox
 from .wire import Wire
 
@@ -35,7 +36,6 @@ __all__ = ("World", "bound", "run_world")
 
 _DAY = 86400.0
 _ACCOUNT = "user@world"
-_TIMES = (1, 1, 2, 3)
 
 
 def bound(messages: int, faults: int, limit: int | None) -> int:
@@ -79,17 +79,13 @@ class World:
         self.newest_first = not chance.randrange(6)
         self.concurrency = chance.choice((1, 1, 3))
         self.model = Model(self.store, self.policy)
-        self.habits = self._draw_habits()
+        self.habits = draw_habits(chance)
         self.max_size = self._draw_max_size()
         self.drop = Maildrop(self.habits, self.model.at_quit)
         self.renames = 0
-        self._senders_know = not chance.randrange(6)
-        self._someone_knows = False
-        self._forgers = chance.random() < 0.4
-        self._fault_rate = chance.choice((0.0, 0.1, 0.3, 0.6))
+        self._senders = Senders(chance, self.habits)
         self._turbulence = chance.choice((0.0, 0.2, 0.6))
         self._deadly = not chance.randrange(3)
-        self._reuse: list[str] = []
         self._again = False
         self._sessions: list[Session] = []
         self._journal: FailingJournal | None = None
@@ -101,32 +97,6 @@ class World:
             self._arrive()
         if self.habits.uidl == "good" and chance.randrange(12) == 0 and len(self.drop.mails) > 2:
             self._share_a_uid()
-
-    def _draw_habits(self) -> Habits:
-        chance = self._chance
-        habits = Habits()
-        habits.pipelining = chance.choice(
-            ("none", "none", "good", "good", "good", "good", "mixes", "swaps", "loses")
-        )
-        if chance.random() < 0.35:
-            habits.uidl_one = chance.choice(("whole", "numberless", "refused", "dot"))
-        if chance.random() < 0.35:
-            habits.list_all = chance.choice(("refused", "partial"))
-        if chance.random() < 0.25:
-            habits.list_one = chance.choice(("refused", "dot"))
-        if chance.random() < 0.08:
-            habits.uidl = "none"
-            habits.list_all = habits.list_one = "good"
-        if chance.random() < 0.15 and habits.uidl == "good":
-            # Without unique-ids all messages come in each session, to be named: that needs as many commands.
-            habits.budget_of = chance.choice(("all", "mail"))
-            habits.budget = chance.randrange(30, 60) if habits.budget_of == "all" else chance.randrange(3, 20)
-        if chance.random() < 0.25:
-            habits.quit = Trouble(
-                chance.choice(("lies", "partly", "silent", "silent done", "refuse", "close")),
-                chance.choice(_TIMES),
-            )
-        return habits
 
     def _draw_max_size(self) -> int | None:
         told = (self.habits.uidl, self.habits.list_all, self.habits.list_one) == ("good", "good", "good")
@@ -141,47 +111,9 @@ class World:
         return session.numbered[number - 1]
 
     def _arrive(self) -> None:
-        chance = self._chance
-        serial = len(self.model.all)
-        uid = f"{chance.getrandbits(40):010x}"
-        if self._reuse and chance.random() < 0.6:
-            uid = self._reuse.pop(chance.randrange(len(self._reuse)))
-        shape: Shape = "sound"
-        forging = knows = False
-        faulty = chance.random() < self._fault_rate
-        if faulty and chance.random() < 0.5:
-            shape = chance.choice(("dot inside", "dot inside", "dot first", "no end", "bare end"))
-            forging = self._forgers and shape in ("dot inside", "dot first")
-            # One sender, one mail: two of them could answer for each other.
-            knows = forging and self._senders_know and not self._someone_knows
-            self._someone_knows = self._someone_knows or knows
-        mail = make_mail(serial, uid, chance, shape, forging=forging, knows=knows)
-        if faulty and shape == "sound":
-            self._harm(mail)
+        mail = self._senders.send(len(self.model.all))
         self.model.all.append(mail)
         self.drop.mails.append(mail)
-
-    def _harm(self, mail: Mail) -> None:
-        chance = self._chance
-        times = chance.choice((*_TIMES, ALWAYS))
-        match chance.randrange(6):
-            case 0 | 1:
-                kinds = ("refuse", "close", "close inside", "stall", "stall inside")
-                mail.retr = Trouble(chance.choice(kinds), times)
-            case 2:
-                mail.dele = Trouble(chance.choice(("refuse", "close", "stall")), times)
-            case 3:
-                words = ("raise", "leave", "unread", "partly", "late", "late leave")
-                mail.store = Trouble(chance.choice(words), times)
-                if not chance.randrange(8):
-                    mail.store = Trouble("stop", chance.choice(_TIMES))
-            case 4:
-                mail.hidden = 0.3
-            case _:
-                if self.habits.uidl == "good" and not chance.randrange(2):
-                    mail.listed_twice = True
-                else:
-                    mail.listed_size = chance.choice((0, 1, 99, 100_000))
 
     def _share_a_uid(self) -> None:
         pair = self.drop.mails[:2]
@@ -197,7 +129,7 @@ class World:
         for mail in self.drop.mails:
             if mail.uid != "shared":
                 mail.uid = f"{self._chance.getrandbits(40):010x}"
-        self._reuse.clear()
+        self._senders.used.clear()
 
     # -- one run
 
@@ -337,7 +269,7 @@ class World:
         for mail in waiting:
             if mail.serial in self._gone_before and mail.serial not in self._offered:
                 self._offered.add(mail.serial)
-                self._reuse.append(mail.uid)
+                self._senders.used.append(mail.uid)
         self._gone_before = {mail.serial for mail in waiting}
 
     _gone_before: set[int] = frozenset()  # type: ignore[assignment]
