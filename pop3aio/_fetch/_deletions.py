@@ -35,6 +35,8 @@ def choose_deletions(
     Those with a note come last, and rest as long as the note says.
     """
     items = {item.identity: item for item in deletable}
+    if not items:
+        return [], 0
     shared = Counter(listing.uids)
     going = Counter(identity.uid for identity in items)
     whole = [item for item in items.values() if going[item.identity.uid] == shared[item.identity.uid]]

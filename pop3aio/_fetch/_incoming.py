@@ -46,7 +46,6 @@ class Incoming:
         self,
         client: Client,
         message: Message,
-        *,
         size: int | None,
         uid: str,
         key: str,

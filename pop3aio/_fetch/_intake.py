@@ -71,9 +71,9 @@ class Store:
                 f"deliver(message, key); {store!r} is neither"
             )
 
-    async def take(self, source: Incoming, item: Item) -> Any:
-        """Submit a message; where the store may have a copy, the new one takes its place if the store can do that."""
-        if self.replace is None or not (item.held or item.like):
+    async def take_again(self, source: Incoming, item: Item) -> Any:
+        """Submit a message of which the store may have a copy; the new one takes its place if the store can do that."""
+        if self.replace is None:
             return await self.submit(source, key=source.key)
         if item.like and self._compares:
             return await self.replace(source, key=source.key, among=item.like)
@@ -216,10 +216,21 @@ class Intake:
         """Give a message to the store, and see what the store says."""
         if item.identity not in self._memo.coming:
             await self._announce(item)
-        source = self._source(item, message)
+        source = Incoming(
+            self._client,
+            message,
+            item.size,
+            item.identity.uid,
+            item.key(self._report.account),
+            self._tell,
+            self._must_stay_same,
+        )
         try:
             try:
-                stored = await self._store.take(source, item)
+                if item.held or item.like:
+                    stored = await self._store.take_again(source, item)
+                else:
+                    stored = await self._store.submit(source, key=source.key)
             finally:
                 source.closed = True
         except LeaveOnServer as error:
@@ -242,17 +253,6 @@ class Intake:
                 outcome.add_done_callback(_ignore)
                 self._memo.doubtful[item.identity] = item.generation
                 self._failed(item, source, unread(source))
-
-    def _source(self, item: Item, message: Message) -> Incoming:
-        return Incoming(
-            self._client,
-            message,
-            size=item.size,
-            uid=item.identity.uid,
-            key=item.key(self._report.account),
-            tell=self._tell,
-            must_stay_same=self._must_stay_same,
-        )
 
     # -- what the store says
 
@@ -363,7 +363,7 @@ class Intake:
         self._report.octets += sum(octets for _, octets in durable)
         self.journalled += [item for item, _ in durable]
         self._memo.forget(found)
-        if self._upcoming:
+        if self._upcoming and len(self._memo.coming) <= _COMING // 2:
             self._add_coming()
             await self._memo.save(self._ledger)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field
 
@@ -94,6 +95,10 @@ class Listing:
     nameless: list[int] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
 
+    def present(self) -> Container[Identity]:
+        """Return what tells whether a message is listed."""
+        return _Present(self.uids)
+
     @property
     def complete(self) -> bool:
         """Whether each message has a name, so that what is not listed is gone."""
@@ -124,6 +129,25 @@ class Listing:
         return Proof(self.sizes, "LIST" if whole else "LIST n", every=every)
 
 
+class _Present(Container[Identity]):
+    """Tells which messages are listed, without an object for each of them."""
+
+    def __init__(self, uids: list[str]) -> None:
+        self._uids = uids
+        self._once = set(uids)
+        self._counts: Counter[str] | None = None
+
+    def __contains__(self, identity: object) -> bool:
+        assert isinstance(identity, Identity)
+        if identity.uid not in self._once:
+            return False
+        if not identity.ordinal:
+            return True
+        if self._counts is None:
+            self._counts = Counter(self._uids)
+        return self._counts[identity.uid] > identity.ordinal
+
+
 async def take_listing(client: Client) -> Listing:
     """Ask for the unique-ids of all messages.
 
@@ -135,14 +159,15 @@ async def take_listing(client: Client) -> Listing:
     sizes: dict[int, int] = {}
     said: dict[int, str | None] = {}
     listed = await _list(client, sizes, said)
+    given = {number: uid for number, uid in listed if uid is not None}
     return Listing(
         len(listed),
-        [number for number, uid in listed if uid is not None],
-        [uid for _, uid in listed if uid is not None],
-        given={number: uid for number, uid in listed if uid is not None},
+        list(given),
+        list(given.values()),
+        given=given,
         said=said,
         sizes=sizes,
-        nameless=[number for number, uid in listed if uid is None],
+        nameless=[number for number, uid in listed if uid is None] if len(given) < len(listed) else [],
     )
 
 

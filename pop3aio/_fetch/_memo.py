@@ -13,7 +13,7 @@ Invariants:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self, get_args
 
@@ -138,7 +138,7 @@ class Memo:
         """Keep the sizes of some messages that stay on the server; the newest are the last in `sizes`."""
         self.sample = dict(list({**self.sample, **sizes}.items())[-_SAMPLE:])
 
-    def prune(self, present: set[Identity], now: float) -> None:
+    def prune(self, present: Container[Identity], now: float) -> None:
         """Forget most of what was noted about messages that are not listed.
 
         A server may hide a message for a while, so what was doubtful stays so; and a note stays for thirty days.

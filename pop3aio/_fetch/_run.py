@@ -26,7 +26,7 @@ from pop3aio._fetch._changed import find_change
 from pop3aio._fetch._deletions import choose_deletions, learn_from_failure, learn_from_success
 from pop3aio._fetch._finish import finish
 from pop3aio._fetch._intake import Intake, Store
-from pop3aio._fetch._journal import Identity, identities
+from pop3aio._fetch._journal import Identity
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, name_by_content, take_listing
 from pop3aio._fetch._memo import GROUP, Memo
@@ -145,7 +145,9 @@ class Run:
     async def _settle_past(self, listing: Listing) -> None:
         """Learn what came of the last run's deletions, and forget what is gone for good."""
         memo, report = self._memo, self._report
-        present = set(identities(listing.uids))
+        if not (memo.deleting or memo.deleted or memo.notes or memo.doubtful or memo.coming):
+            return
+        present = listing.present()
         if memo.deleting:
             left = [identity for identity in memo.deleting if identity in present]
             report.resolved = Resolved(len(memo.deleting) - len(left), len(left))

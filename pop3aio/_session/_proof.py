@@ -56,7 +56,7 @@ class Proof:
     ) -> None:
         self.kind: ProofKind = kind
         self.every = every
-        self._known: Mapping[int, str | int | None] = {**known}
+        self._known: Mapping[int, str] | Mapping[int, str | None] | Mapping[int, int] = known
         self._numbers = list(known)
 
     def __repr__(self) -> str:
