@@ -46,7 +46,7 @@ _COMING = 512
 _ENOUGH_REFUSALS = 10
 _ENOUGH_FAILURES = 3
 # Proofs behind this many messages where a copy cannot be replaced: so many may come twice after a session that broke.
-_FEW = 8
+_FEW = 32
 
 _Submit = Callable[..., Awaitable[Any]]
 

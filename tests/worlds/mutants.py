@@ -57,14 +57,20 @@ def no_putting_off() -> AbstractContextManager[object]:
 
 def no_reading_to_the_end() -> AbstractContextManager[object]:
     """A store is believed that calls a message stored which it has not read."""
-    take = _store.take
+    make = _store.__init__
 
-    async def believing(self: Any, source: Any, item: Any) -> Any:
-        done = await take(self, source, item)
-        source.ended = True
-        return done
+    def believing(self: Any, *arguments: Any) -> None:
+        make(self, *arguments)
+        submit = self.submit
 
-    return mock.patch.object(_store, "take", believing)
+        async def believe(source: Any, *, key: str) -> Any:
+            done = await submit(source, key=key)
+            source.ended = True
+            return done
+
+        self.submit = believe
+
+    return mock.patch.object(_store, "__init__", believing)
 
 
 def no_note_of_what_is_coming() -> AbstractContextManager[object]:
