@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pop3core import sasl
+from pop3core._capabilities import Capabilities, parse_capabilities
 from pop3core._commands import (
     COMMANDS,
     Apop,
@@ -50,12 +51,10 @@ from pop3core._events import (
 )
 from pop3core._limits import Limits
 from pop3core._replies import (
-    Capabilities,
     DropListing,
     Scan,
     Uid,
     parse_apop_timestamp,
-    parse_capabilities,
     parse_list,
     parse_response_code,
     parse_stat,

@@ -367,7 +367,7 @@ class Connection:
         buffer = self._buffer
         line = buffer.line()
         auth = type(command) is Auth
-        challenge = auth and buffer.data.startswith(b"+ ", buffer.position)
+        challenge = auth and buffer.starts_with(b"+ ")
         line = self._check_line(
             line, command, self.limits.challenge if challenge else self.limits.status_line
         )
@@ -443,7 +443,7 @@ class Connection:
             return None
         if self._buffer:
             line = self._buffer.line()
-            rest = line or self._buffer.data[self._buffer.position :]
+            rest = line or self._buffer.rest()
             self._end(UnsolicitedResponse(f"the server sent what nobody asked for: {excerpt(rest)}", rest))
         if self._eof:
             self._session.closed()

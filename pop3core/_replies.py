@@ -10,24 +10,21 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
-from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from pop3core._errors import RemoteProtocolError
 
 __all__ = (
-    "Capabilities",
     "DropListing",
     "Scan",
     "Uid",
     "decode_text",
     "excerpt",
     "parse_apop_timestamp",
-    "parse_capabilities",
     "parse_list",
     "parse_response_code",
     "parse_stat",
@@ -77,106 +74,6 @@ class Uid(NamedTuple):
 
     number: int
     uid: str | None
-
-
-class Capabilities(Mapping[str, tuple[str, ...]]):
-    """What a server says it can do (RFC 2449): upper-case tag -> its arguments.
-
-    Tags that are not known are kept, arguments of repeated tags are joined in order.
-    """
-
-    __slots__ = ("_tags",)
-
-    def __init__(self, tags: Mapping[str, tuple[str, ...]]) -> None:
-        self._tags = MappingProxyType(dict(tags))
-
-    def __getitem__(self, tag: str) -> tuple[str, ...]:
-        return self._tags[tag.upper() if isinstance(tag, str) else tag]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tags)
-
-    def __len__(self) -> int:
-        return len(self._tags)
-
-    def __contains__(self, tag: object) -> bool:
-        return isinstance(tag, str) and tag.upper() in self._tags
-
-    def __repr__(self) -> str:
-        return f"Capabilities({dict(self._tags)!r})"
-
-    @property
-    def sasl(self) -> tuple[str, ...]:
-        """The SASL mechanisms offered, in upper case; names that RFC 4422 section 3.1 forbids are left out."""
-        names = (name.upper() for name in self._tags.get("SASL", ()))
-        return tuple(name for name in names if re.fullmatch(r"[A-Z0-9_-]{1,20}", name))
-
-    @property
-    def pipelining(self) -> bool:
-        """Whether several commands may be in flight at once (RFC 2449 section 6.6)."""
-        return "PIPELINING" in self._tags
-
-    @property
-    def stls(self) -> bool:
-        """Whether STLS is offered (RFC 2595 section 4)."""
-        return "STLS" in self._tags
-
-    @property
-    def user(self) -> bool:
-        """Whether USER and PASS are offered."""
-        return "USER" in self._tags
-
-    @property
-    def top(self) -> bool:
-        """Whether TOP is offered."""
-        return "TOP" in self._tags
-
-    @property
-    def uidl(self) -> bool:
-        """Whether UIDL is offered."""
-        return "UIDL" in self._tags
-
-    @property
-    def resp_codes(self) -> bool:
-        """Whether a text that begins with a bracket is known to begin with a response code."""
-        return "RESP-CODES" in self._tags
-
-    @property
-    def auth_resp_code(self) -> bool:
-        """Whether only refusals with the code AUTH are about the credentials (RFC 3206 section 6)."""
-        return "AUTH-RESP-CODE" in self._tags
-
-    @property
-    def utf8(self) -> bool:
-        """Whether the UTF8 command is offered (RFC 6856 section 2)."""
-        return "UTF8" in self._tags
-
-    @property
-    def utf8_user(self) -> bool:
-        """Whether names and passwords may be UTF-8 (RFC 6856 section 2.2)."""
-        return "USER" in (argument.upper() for argument in self._tags.get("UTF8", ()))
-
-    @property
-    def login_delay(self) -> int | None:
-        """The least seconds between two logins (RFC 2449 section 6.5); None where absent or no sane number."""
-        return _small_number(self._tags.get("LOGIN-DELAY", ()))
-
-    @property
-    def expire(self) -> int | None:
-        """The least days a message is kept (RFC 2449 section 6.7); None for NEVER, absent or no sane number."""
-        return _small_number(self._tags.get("EXPIRE", ()))
-
-    @property
-    def implementation(self) -> str | None:
-        """What the server calls itself; for a log and nothing else (RFC 2449 section 6.9)."""
-        return " ".join(self._tags["IMPLEMENTATION"]) if "IMPLEMENTATION" in self._tags else None
-
-
-def _small_number(arguments: tuple[str, ...]) -> int | None:
-    if not arguments or not re.fullmatch(r"[0-9]{1,10}", arguments[0], re.ASCII):
-        return None
-    value = int(arguments[0])
-    return value if value <= MAX_NUMBER else None
 
 
 def parse_status(line: bytes) -> tuple[bool, bytes] | None:
@@ -307,19 +204,6 @@ def _once(entries: list[_Entry]) -> list[_Entry]:
     for entry in entries:
         found.setdefault(entry.number, set()).add(entry)
     return [entry for entry in dict.fromkeys(entries) if len(found[entry.number]) == 1]
-
-
-def parse_capabilities(data: bytes) -> Capabilities:
-    """Parse the answer to CAPA, a multi-line response without its terminator (RFC 2449 section 5).
-
-    Blank lines and surplus spaces are ignored, arguments of a tag that is repeated are joined.
-    """
-    tags: dict[str, tuple[str, ...]] = {}
-    for line in data.split(b"\r\n"):
-        tag, *arguments = decode_text(line).split() or ("",)
-        if tag:
-            tags[tag.upper()] = tags.get(tag.upper(), ()) + tuple(arguments)
-    return Capabilities(tags)
 
 
 def parse_response_code(raw: bytes) -> str | None:
