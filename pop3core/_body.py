@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ("BodyDecoder", "decode_whole")
+__all__ = ("BodyDecoder",)
 
 _STUFFED = re.compile(rb"\r\n\.")
-_search_stuffed, _find_stuffed = _STUFFED.search, _STUFFED.finditer
+_search_stuffed = _STUFFED.search
 
 # A body without a single dot (base64) never leaves memchr; text with a dot in every sentence leaves it after this
 # many that do not begin a line.
 _MEMCHR_TRIES = 4
-
-# More stuffed lines than this in a short response are done faster by the decoder.
-_FEW = 16
 
 _CR, _LF, _DOT = b"\r\n."
 
@@ -95,26 +92,6 @@ class BodyDecoder:
         if start < end:
             pieces.append(view[start:end])
         return b"".join(pieces), cut
-
-
-def decode_whole(data: bytes, position: int, bound: int) -> tuple[bytes, int] | None:
-    """Decode a short response that is all there: it starts at `position`, which is the CRLF of its status line.
-
-    Returns the decoded octets and the position behind the response, or None unless it ends in `data` before `bound`.
-    A short message is mostly header and full of dots, so memchr is not tried.
-    """
-    start = position + 2
-    pieces: list[bytes] = []
-    for match in _find_stuffed(data, position, bound):
-        hit = match.start()
-        if data.startswith(b"\r\n", hit + 3):
-            pieces.append(data[start : hit + 2])
-            return b"".join(pieces), hit + 5
-        if len(pieces) == _FEW:
-            break
-        pieces.append(data[start : hit + 2])
-        start = hit + 3
-    return None
 
 
 def _held_back(data: bytes, position: int) -> int:

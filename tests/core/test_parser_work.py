@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pop3core import _body, _buffer, _capabilities, _replies
+from pop3core import _body, _buffer, _capabilities, _replies, _whole
 
 parser: Any = importlib.import_module("re._parser")
 names: Any = importlib.import_module("re._constants")
@@ -168,7 +168,7 @@ HOSTILE: list[Callable[[int], bytes]] = [
 
 PATTERNS = {
     f"{module.__name__}.{name}": value
-    for module in (_capabilities, _replies, _buffer, _body)
+    for module in (_capabilities, _replies, _buffer, _body, _whole)
     for name, value in vars(module).items()
     if isinstance(value, re.Pattern) and isinstance(value.pattern, bytes)
 } | {"body": re.compile(rb"\r\n\.")}
