@@ -75,6 +75,8 @@ class Command:
         keyword: the command's word on the wire.
         barrier: whether nothing may be written behind the command until it is answered: Courier, Cyrus and
             solid-pop3d lose what is.
+        alone: whether the command is not written until all before it is answered. QUIT carries out the deletions, and
+            so it waits until each DELE is known to be accepted or refused.
         secret: whether the line must stay out of logs.
         framing: what the lines behind a ``+OK`` are. The limits, the fast path for messages and the recorder follow
             from it. A command that leaves it out has an answer of one line, so that a forgotten `framing` ends the
@@ -86,6 +88,7 @@ class Command:
 
     keyword: ClassVar[str] = ""
     barrier: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
     secret: ClassVar[bool] = False
     framing: ClassVar[Framing] = Framing.NONE
     single_with_argument: ClassVar[bool] = False
@@ -418,6 +421,7 @@ class Quit(Command):
 
     keyword: ClassVar[str] = "QUIT"
     barrier: ClassVar[bool] = True
+    alone: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,11 +168,9 @@ class Connection:
             RemoteProtocolError: the server broke the protocol earlier.
         """
         self._check_alive()
-        session = self._session
-        reason = session.why_not(command, self._pipeline.pending())
+        reason = self._session.queue(command, self._pipeline)
         if reason is not None:
             raise LocalProtocolError(reason)
-        session.queued(command)
         return self._pipeline.join(command)
 
     def withdraw(self, handle: int) -> bool:

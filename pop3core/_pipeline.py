@@ -17,7 +17,6 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 
 from pop3core._commands import Command
-from pop3core._state import may_follow
 
 __all__ = ("Pipeline",)
 
@@ -56,7 +55,7 @@ class Pipeline:
         """How many commands wait to be written."""
         return len(self._queued)
 
-    def pending(self) -> Iterator[Command]:
+    def __iter__(self) -> Iterator[Command]:
         """Yield the commands that are not wholly answered, the oldest first."""
         for _, command, _ in self.flying:
             yield command
@@ -84,7 +83,7 @@ class Pipeline:
             handle, command = next(iter(queued.items()))
             line = command.encode()
             octets = len(line)
-            if flying and (not may_follow(command, flying[-1][1]) or self._unanswered + octets > most):
+            if flying and (flying[-1][1].barrier or command.alone or self._unanswered + octets > most):
                 break
             del queued[handle]
             flying.append((handle, command, octets))

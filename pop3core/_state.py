@@ -40,7 +40,7 @@ from pop3core._commands import (
     Utf8,
 )
 
-__all__ = ("ALLOWED", "TRANSITIONS", "SessionState", "State", "may_follow", "outcomes")
+__all__ = ("ALLOWED", "TRANSITIONS", "SessionState", "State", "outcomes")
 
 
 class State(Enum):
@@ -139,8 +139,8 @@ class SessionState:
 
     # -- what may be sent
 
-    def why_not(self, command: Command, pending: Iterable[Command]) -> str | None:
-        """Say why a command may not be sent now, or return None if it may.
+    def queue(self, command: Command, pending: Iterable[Command]) -> str | None:
+        """Record that a command is queued, if it may be; return why not otherwise.
 
         Args:
             command: the command; anything that is no command is refused, too.
@@ -154,15 +154,19 @@ class SessionState:
             return f"send needs a command object, not {kind.__name__}"
         if self.state not in allowed:
             return f"{command.keyword} is not allowed in state {self.state.value}"
-        if not self._changing and kind not in _RULED:
-            return None
-        before = list(pending)
-        if self._changing and not outcomes(self.state, before) <= allowed:
-            return (
-                f"{command.keyword} may not be allowed any more once {before[-1].keyword} is answered; "
-                "wait for that answer"
-            )
-        return self._why_not_behind(command, frozenset(map(type, before)))
+        if self._changing or kind in _RULED:
+            before = list(pending)
+            if not outcomes(self.state, before) <= allowed:
+                return (
+                    f"{command.keyword} may not be allowed any more once {before[-1].keyword} is answered; "
+                    "wait for that answer"
+                )
+            reason = self._why_not_behind(command, frozenset(map(type, before)))
+            if reason is not None:
+                return reason
+        if kind in _CHANGING:
+            self._changing += 1
+        return None
 
     def _why_not_behind(self, command: Command, pending: frozenset[type[Command]]) -> str | None:
         """Apply the rules that the tables do not hold."""
@@ -179,11 +183,6 @@ class SessionState:
         return None
 
     # -- what moves the state
-
-    def queued(self, command: Command) -> None:
-        """Record that a command was queued."""
-        if type(command) in _CHANGING:
-            self._changing += 1
 
     def withdrawn(self, command: Command) -> None:
         """Record that a queued command will never be written."""
@@ -221,14 +220,6 @@ class SessionState:
     def failed(self) -> None:
         """Record that the server broke the protocol."""
         self.state = State.ERROR
-
-
-def may_follow(command: Command, last: Command) -> bool:
-    """Tell whether a command may be written while `last`, the command written before it, is not answered.
-
-    Nothing follows a barrier. QUIT carries out the deletions, and so it waits until each DELE is known to be answered.
-    """
-    return not last.barrier and type(command) is not Quit
 
 
 def outcomes(state: State, pending: Iterable[Command]) -> set[State]:
