@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from pop3core._auth import AuthExchange
 from pop3core._buffer import ReceiveBuffer
-from pop3core._commands import Auth, Command, Framing, Stls
+from pop3core._commands import Auth, Command, Framing, Raw, Stls
 from pop3core._errors import (
     LimitExceeded,
     LocalProtocolError,
@@ -292,7 +292,8 @@ class Connection:
         if self._body is not None or self._error is not None or not flying:
             return None
         command = flying[0][1]
-        if command.framing is not Framing.MESSAGE or not command.multiline:
+        # Of a raw command only the object knows whether a message follows; it is no short way that anybody needs.
+        if command.framing is not Framing.MESSAGE or type(command) is Raw:
             return None
         message = take_message(self._buffer, self.limits)
         return None if message is None else (self._pipeline.settle()[0], message)

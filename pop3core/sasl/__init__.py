@@ -1,8 +1,8 @@
 """SASL mechanisms as small objects without I/O (RFC 4422).
 
-Anything with these four members is a mechanism: `name`, `client_first`, `done` and `respond`. The caller sends what
-`respond` returns; a `ChallengeRefused` from it means that the exchange must be cancelled. A mechanism object serves
-one exchange. One that also has `slow`, true, takes long over its next `respond`, which is better run in a thread.
+An object with `name`, `done` and `respond` is a mechanism; see `Mechanism`, which also lists what else is read. The caller
+sends what `respond` returns. A `ChallengeRefused` from it means that the exchange must be cancelled. A mechanism object
+serves one exchange.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all mechanisms have in common: the interface, the errors, and what no name or secret may hold."""
+"""The parts that all mechanisms share: the interface, the errors, and the characters that no name or secret may hold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ChallengeRefused(POP3Error):
 
 
 class ServerNotAuthenticated(ChallengeRefused):
-    """The server could not prove that it knows the password; drop the connection, it may be anyone's."""
+    """The server could not prove that it knows the password. It may be an impostor: drop the connection."""
 
 
 class MechanismUnusable(POP3Error):
@@ -36,22 +36,35 @@ class MechanismUnusable(POP3Error):
 
 @runtime_checkable
 class Mechanism(Protocol):
-    """What the login needs of a mechanism."""
+    """What a login needs of a mechanism; a mechanism object serves one exchange.
+
+    A mechanism may also have these, which are read if they are there:
+
+    - `slow`, a bool: whether the next `respond` takes long, so that it is better run in a thread.
+    - `status` and `scope`, each a str or None: what the server gave as the reason of a refusal.
+    """
 
     @property
     def name(self) -> str:
         """The mechanism's registered name, in upper case."""
 
     @property
-    def client_first(self) -> bool:
-        """Whether the client speaks first, so that an initial response may be sent (RFC 5034 section 4)."""
-
-    @property
     def done(self) -> bool:
         """Whether the mechanism is finished; a success before that is none (RFC 4422 section 3.6)."""
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the response to a decoded challenge, an empty one for the initial response."""
+        """Return the response to a challenge.
+
+        Args:
+            challenge: the server's challenge without base64; an empty one asks for the first message of a mechanism in
+                which the client speaks first.
+
+        Returns:
+            The response without base64.
+
+        Raises:
+            ChallengeRefused: the challenge must not be answered; the exchange has to be cancelled.
+        """
 
 
 class SingleMessage:
@@ -77,7 +90,12 @@ class SingleMessage:
 
 
 def check_text(mechanism: str, what: str, value: object, *, optional: bool = False) -> str:
-    """Return a name or a secret that can be sent; the message of the LocalProtocolError does not hold it."""
+    """Return a name or a secret that can be sent.
+
+    Raises:
+        LocalProtocolError: it is no str, empty, or holds a character that must not be sent; the message does not hold
+            the text.
+    """
     if not isinstance(value, str):
         raise LocalProtocolError(f"{mechanism} needs the {what} as a str, not {type(value).__name__}")
     if not value and not optional:
