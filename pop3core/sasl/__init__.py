@@ -1,8 +1,8 @@
 """SASL mechanisms as small objects without I/O (RFC 4422).
 
-An object with `name`, `done` and `respond` is a mechanism; see `Mechanism`, which also lists what else is read. The caller
-sends what `respond` returns. A `ChallengeRefused` from it means that the exchange must be cancelled. A mechanism object
-serves one exchange.
+An object with `name`, `done` and `respond` is a mechanism; see `Mechanism`, which also lists what else is read. The
+caller sends what `respond` returns. A `ChallengeRefused` from it means that the exchange must be cancelled. A mechanism
+object serves one exchange.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts that all mechanisms share: the interface, the errors, and the characters that no name or secret may hold."""
+"""The parts that all mechanisms share: the interface, the errors, and the check of names and secrets."""
 
 from __future__ import annotations
 
