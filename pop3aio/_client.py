@@ -11,7 +11,7 @@ from pop3aio._login._authorization import Authorization
 from pop3aio._session._call import Call
 from pop3aio._session._message import Message
 from pop3aio._session._proof import Proof, ProofKind, read_proof
-from pop3aio._session._retrieval import Retrieval
+from pop3aio._session._retrieval import PROVEN_OCTETS, Retrieval
 from pop3core import (
     Dele,
     List,
@@ -33,7 +33,7 @@ from pop3core import (
 from pop3core import DropListing as Stat
 from pop3core import Stat as StatCommand
 
-__all__ = ("Client", "Message", "Proof", "ProofKind", "Retrieval")
+__all__ = ("PROVEN_OCTETS", "Client", "Message", "Proof", "ProofKind", "Retrieval")
 
 logger = logging.getLogger("pop3aio")
 

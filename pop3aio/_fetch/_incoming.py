@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from pop3aio._client import Client, Message
+from pop3aio._client import PROVEN_OCTETS, Client, Message
 from pop3aio._fetch._content import ContentHash, check_not_cut
 from pop3core import LocalProtocolError, POP3Error, RemoteProtocolError
 
 __all__ = ("Incoming", "unread")
+
+# What an answer begins with, behind the line before it.
+_STATUS = b"\n+OK"
 
 
 class Incoming:
@@ -28,7 +31,9 @@ class Incoming:
     __slots__ = (
         "_client",
         "_content",
+        "_looks",
         "_message",
+        "_tail",
         "_tell",
         "changed",
         "closed",
@@ -38,6 +43,7 @@ class Incoming:
         "key",
         "number",
         "octets",
+        "odd",
         "size",
         "uid",
     )
@@ -66,6 +72,11 @@ class Incoming:
         # it is not what it was before, and what was wrong with the connection.
         self.closed = False
         self.cut = False
+        # Whether a line begins like an answer: a message that does not end swallows the next one. `_tail` is the end of
+        # the chunk before, since such a line may be spread over two. A long message has its proof directly behind it.
+        self.odd = False
+        self._looks = size is None or size < PROVEN_OCTETS
+        self._tail = b""
         self.changed: RemoteProtocolError | None = None
         self.failure: POP3Error | None = None
 
@@ -92,6 +103,11 @@ class Incoming:
             self.failure = error
             raise
         self.octets += len(chunk)
+        if self._looks:
+            # A single octet is looked for ten times as fast as four, and few messages have a plus in them.
+            if (b"+" in chunk and _STATUS in chunk) or (self._tail and _STATUS in self._tail + chunk[:3]):
+                self.odd = True
+            self._tail = chunk[-3:]
         if self._content is not None:
             self._content.update(chunk)
         if self._tell is not None:

@@ -10,8 +10,11 @@ Invariants:
   be in step behind it. Only what is journalled can be deleted.
 - Before the store sees the first octet of a message, the journal's memo names the message as `coming`. So a run that
   follows a killed one knows of which messages the store may have a copy that was never proven.
-- What the store took and what was not proven when a session ended is `doubtful`: it is fetched again, alone, and its
-  copy is replaced.
+- What the store took, in this run or in one that was killed, and what is not journalled in the end is `doubtful`: it is
+  fetched again, alone, and its copy is replaced. `_copies` holds what that is at any moment.
+- A proof says that the session is in step *here*. Two faults may have cancelled each other out before: a message that
+  does not end swallows an answer, and a dot that is not stuffed makes one. So a message with a line in it that looks
+  like an answer, and what came between it and the next proof, is not covered by that proof.
 - A message that one thing went wrong with gets a note (see `_notes`), and does not keep the others.
 """
 
@@ -29,6 +32,7 @@ from pop3aio._errors import CommandError
 from pop3aio._fetch._deliveries import Deliveries
 from pop3aio._fetch._finish import finish
 from pop3aio._fetch._incoming import Incoming, unread
+from pop3aio._fetch._journal import Identity
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._listing import Item, Listing
 from pop3aio._fetch._memo import Memo
@@ -98,6 +102,7 @@ class Intake:
         came: how many messages have come, refused ones included.
         current: the message that is under way, or None; and `last`, the one that was under way last.
         cut: the message that came empty though the server lists it with a size, or None.
+        unprovable: whether a proof was due, and the server refused it.
         halted: whether no more messages are to be asked for.
         error: what the store raised that ends the run, or None.
     """
@@ -125,8 +130,14 @@ class Intake:
         # In the order of coming: the place in the batch, the message, its octets, what the store is going to say.
         self._unproven: deque[tuple[int, Item, int, asyncio.Future[Any]]] = deque()
         self._proven: deque[tuple[int, Item, int, asyncio.Future[Any]]] = deque()
+        # Of a group with an odd message in it: the proof behind it does not count for these.
+        self._void: list[tuple[int, Item, int, asyncio.Future[Any]]] = []
+        self._odd: int | None = None
+        # Messages of which the store may have a copy, and that are not journalled.
+        self._copies: dict[Identity, int] = {}
         self._recording: asyncio.Task[None] | None = None
         self._upcoming: deque[Item] = deque()
+        self._alone = False
         self._refusals = 0
         self._failures = 0
         self.journalled: list[Item] = []
@@ -136,12 +147,17 @@ class Intake:
         self.last: Item | None = None
         self.cut: Item | None = None
         self.halted = False
+        self.unprovable = False
         self.error: Exception | None = None
 
     @property
     def unproven(self) -> int:
         """How many messages the store took that are not proven yet."""
         return len(self._unproven)
+
+    def expect(self, items: Iterable[Item]) -> None:
+        """Take the messages of which a killed run has left a copy in the store."""
+        self._copies |= {item.identity: item.generation for item in items}
 
     # -- retrieving
 
@@ -177,6 +193,8 @@ class Intake:
         numbers = [item.number for item in items]
         sizes = {item.number: item.size for item in items if item.size is not None}
         position = 0
+        self._odd = None
+        self._alone = len(items) == 1
         self.current = items[0]
         async with self._client.retrieve(self._feed(numbers), sizes=sizes, proof=self.proof) as messages:
             async for message in messages:
@@ -199,6 +217,7 @@ class Intake:
                 self._start_recording()
         self._advance(messages.proven)
         self.current = None
+        self.unprovable = self.unprovable or bool(self._unproven) or not self.proof.commands()
         return len(items) - position
 
     def _feed(self, numbers: Iterable[int]) -> Iterator[int]:
@@ -214,6 +233,8 @@ class Intake:
 
     async def _hand_over(self, item: Item, message: Message, position: int) -> None:
         """Give a message to the store, and see what the store says."""
+        if item.held:
+            self._copies[item.identity] = item.generation
         if item.identity not in self._memo.coming:
             await self._announce(item)
         source = Incoming(
@@ -248,10 +269,13 @@ class Intake:
             outcome = stored if isinstance(stored, asyncio.Future) else asyncio.ensure_future(stored)
             if source.ended:
                 self.accepted += 1
+                self._copies[item.identity] = item.generation
+                if source.odd and self._odd is None and not self._alone:
+                    self._odd = position
                 self._unproven.append((position, item, source.octets, outcome))
             else:
                 outcome.add_done_callback(_ignore)
-                self._memo.doubtful[item.identity] = item.generation
+                self._copies[item.identity] = item.generation
                 self._failed(item, source, unread(source))
 
     # -- what the store says
@@ -311,8 +335,15 @@ class Intake:
 
     def _advance(self, proven: int) -> None:
         """Move what is proven into the second line."""
+        odd = self._odd
         while self._unproven and self._unproven[0][0] < proven:
-            self._proven.append(self._unproven.popleft())
+            entry = self._unproven.popleft()
+            if odd is not None and entry[0] >= odd:
+                self._void.append(entry)
+            else:
+                self._proven.append(entry)
+        if odd is not None and odd < proven:
+            self._odd = None
 
     def _start_recording(self) -> None:
         """Journal what is durable, in a group; while one is being written, the next one gathers."""
@@ -344,6 +375,9 @@ class Intake:
             self._failures = 0
             return True
         self.accepted -= 1
+        if not item.held:
+            # The store says that it has not taken the message.
+            self._copies.pop(item.identity, None)
         if isinstance(error, LeaveOnServer):
             self._leave(item, error)
         elif isinstance(error, StopFetching):
@@ -363,27 +397,36 @@ class Intake:
         self._report.octets += sum(octets for _, octets in durable)
         self.journalled += [item for item, _ in durable]
         self._memo.forget(found)
+        for identity in found:
+            self._copies.pop(identity, None)
         if self._upcoming and len(self._memo.coming) <= _COMING // 2:
             self._add_coming()
             await self._memo.save(self._ledger)
 
     async def settle(self) -> None:
         """Wait until the store has spoken about all that it took; journal what is proven, note what is doubtful."""
-        waiting = [entry[3] for entry in (*self._proven, *self._unproven) if not entry[3].done()]
+        waiting = [entry[3] for entry in (*self._proven, *self._void, *self._unproven) if not entry[3].done()]
         if waiting:
             await asyncio.wait(waiting)
-        if self._recording is not None:
-            recording, self._recording = self._recording, None
-            await recording
-        durable = self._take_durable()
-        if durable:
-            await self._record(durable)
-        while self._unproven:
-            _, item, _, outcome = self._unproven.popleft()
+        try:
+            if self._recording is not None:
+                recording, self._recording = self._recording, None
+                await recording
+            durable = self._take_durable()
+            if durable:
+                await self._record(durable)
+        finally:
+            self._give_up_the_rest()
+
+    def _give_up_the_rest(self) -> None:
+        """Note as doubtful what the store has and what was not journalled."""
+        for _, item, _, outcome in (*self._void, *self._unproven):
             if self._is_durable(item, outcome):
                 self.accepted -= 1
                 self._report.doubtful += 1
-                self._memo.doubtful[item.identity] = item.generation
+        self._void.clear()
+        self._unproven.clear()
+        self._memo.doubtful |= self._copies
         # The rest of what was announced has not reached the store.
         self._memo.coming.clear()
 

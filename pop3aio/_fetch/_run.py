@@ -35,7 +35,7 @@ from pop3aio._fetch._plan import Plan, make_plan
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._since import older_than
 from pop3aio._fetch._wishes import Wishes
-from pop3core import RemoteProtocolError
+from pop3core import RemoteProtocolError, UnsolicitedResponse
 
 __all__ = ("Run",)
 
@@ -124,13 +124,14 @@ class Run:
             new = await self._ask_store(new)
         plan = await self._plan(new)
         intake = self._intake = self._make_intake(listing)
+        intake.expect(plan.again)
         if plan.sound or plan.suspects:
             await self._find_proof(listing, intake)
         deletes = bool(choose_deletions(old, listing, self._memo, time.time())[0])
         await self._fetch(intake, plan, deletes)
-        if intake.unproven:
+        if intake.unprovable:
             # The server refused to prove anything, though the session went well.
-            self._memo.proof = NEXT_PROOF[intake.proof.kind]
+            self._memo.proof = NEXT_PROOF[self._memo.proof or intake.proof.kind]
         await finish(intake.settle())
         if intake.error is not None:
             raise intake.error
@@ -403,13 +404,21 @@ class Run:
             else:
                 memo.proof = NEXT_PROOF[memo.proof or "UIDL n"]
         elif self._phase == "sizes":
-            memo.unlisted = min(2, memo.unlisted + 1)
+            # A network may break at any time: that alone does not take the sizes away altogether.
+            memo.unlisted = min(1 if isinstance(error, ConnectionLost) else 2, memo.unlisted + 1)
         elif self._phase == "prove":
             assert intake is not None
             memo.proof = NEXT_PROOF[intake.proof.kind]
         elif self._phase in ("fetch", "alone"):
             assert intake is not None
-            out_of_step = isinstance(error, RemoteProtocolError)
+            if isinstance(error, UnsolicitedResponse) and not intake.came:
+                # Said behind the answer to LIST n, and seen before the first RETR.
+                memo.unlisted = min(2, memo.unlisted + 1)
+                return
+            # An "-ERR" that answers nothing looks like the server's farewell, and may stand in a mail.
+            out_of_step = isinstance(error, RemoteProtocolError) or isinstance(
+                error.__cause__, RemoteProtocolError
+            )
             culprit = intake.current
             if self._phase == "alone":
                 culprit = culprit or intake.last

@@ -29,13 +29,13 @@ from pop3aio._session._proof import Proof, read_proof
 from pop3aio._session._queue import CommandQueue
 from pop3core import Command, Retr, Top
 
-__all__ = ("Retrieval",)
+__all__ = ("PROVEN_OCTETS", "Retrieval")
 
 # Octets of messages that may be asked for ahead: enough for a long path, and little to read where one is cancelled.
 _AHEAD = 4 << 20
 
 # Octets of messages behind which the proof is asked for: what is lost with a session that breaks is small.
-_PROVEN_OCTETS = 8 << 20
+PROVEN_OCTETS = 1 << 20
 # What a message of unknown size counts as: so 64 of them are asked for ahead.
 _UNKNOWN = 1 << 16
 
@@ -48,7 +48,7 @@ class Retrieval:
     set. Going on to the next message drops what was not read of the last one. Leaving the loop early,
     `aclose`, and a cancel give up all that is not read: commands not yet written are taken back.
 
-    With a `proof` the session is proved to be in step behind every 128 messages or 8 MiB, and at the end: see `Proof`.
+    With a `proof` the session is proved to be in step behind every 128 messages or 1 MiB, and at the end: see `Proof`.
     That costs no round trip. An answer that is not what the listing said raises RemoteProtocolError, and the connection
     is closed.
     """
@@ -185,9 +185,10 @@ class Retrieval:
         for number in self._numbers.take(room):
             octets = self._sizes.get(number, _UNKNOWN)
             self._ahead += octets
-            self._since_octets += octets
+            self._since_octets += octets if number in self._sizes else _UNKNOWN // 8
             yield number
-            if self._ahead >= _AHEAD:
+            if self._ahead >= _AHEAD or self._since_octets >= PROVEN_OCTETS:
+                # A long message is the last one before a proof.
                 return
 
     # -- the proof
@@ -196,7 +197,7 @@ class Retrieval:
         # The whole listing costs as much as all of its messages together: once, at the end, is enough.
         if self._proof is None or self._proof.whole:
             return
-        if self._since >= self._proof.every or self._since_octets >= _PROVEN_OCTETS:
+        if self._since >= self._proof.every or self._since_octets >= PROVEN_OCTETS:
             self._ask()
 
     def _ask_at_the_end(self) -> None:
