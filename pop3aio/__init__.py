@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pop3aio import sasl
 from pop3aio._client import Client, Proof, ProofKind
 from pop3aio._connect import Connect, connect
 from pop3aio._errors import (
@@ -49,7 +50,6 @@ from pop3core import (
     TruncatedResponse,
     Uid,
     UnsolicitedResponse,
-    sasl,
 )
 from pop3core import DropListing as Stat
 

@@ -13,10 +13,12 @@ from pop3aio._session._message import Message
 from pop3aio._session._proof import Proof, ProofKind, read_proof
 from pop3aio._session._retrieval import PROVEN_OCTETS, Retrieval
 from pop3core import (
+    Command,
     Dele,
     List,
     LocalProtocolError,
     Noop,
+    POP3Error,
     Raw,
     RemoteProtocolError,
     Reply,
@@ -70,12 +72,7 @@ class Client(Authorization):
 
     async def stat(self) -> Stat:
         """Return the count of messages and their octets (RFC 1939 section 5); raises CommandError."""
-        reply = await self._ask_status(StatCommand())
-        try:
-            return parse_stat(reply.raw)
-        except RemoteProtocolError as error:
-            self.abort(error)
-            raise
+        return parse_stat((await self._ask_status(StatCommand(), _check_stat)).raw)
 
     @overload
     async def list(self, number: None = None) -> _Scans: ...
@@ -91,7 +88,7 @@ class Client(Authorization):
         """
         if number is None:
             return self._complete("LIST", await self._ask_body(List()), parse_list)
-        return self._single(await self._ask_status(List(number)), number, parse_list)
+        return await self._single(List(number), number, parse_list)
 
     async def sizes(self, numbers: Iterable[int], *, listing: bool = False) -> dict[int, int]:
         """Return the sizes of these messages, as far as the server lists them (RFC 1939 section 5).
@@ -137,7 +134,7 @@ class Client(Authorization):
         """
         if number is None:
             return self._complete("UIDL", await self._ask_body(Uidl()), parse_uidl)
-        return self._single(await self._ask_status(Uidl(number)), number, parse_uidl)
+        return await self._single(Uidl(number), number, parse_uidl)
 
     def retr(self, number: int) -> Message:
         """Fetch message `number`: await the result for its octets, or iterate over it (see `Message`)."""
@@ -279,16 +276,26 @@ class Client(Authorization):
             )
         return entries
 
-    def _single(self, reply: Reply, number: int, parse: Callable[[bytes], _List[_Entry]]) -> _Entry:
-        """Parse the listing of one message; anything but that message's means that the answers are out of step."""
-        entries = parse(reply.raw)
-        if len(entries) != 1 or entries[0].number != number:
-            error = RemoteProtocolError(
+    async def _single(self, command: Command, number: int, parse: Callable[[bytes], _List[_Entry]]) -> _Entry:
+        """Ask for the listing of one message; anything but that message's means that the answers are out of step."""
+
+        def check(reply: Reply) -> POP3Error | None:
+            if not reply.ok or [entry.number for entry in parse(reply.raw)] == [number]:
+                return None
+            return RemoteProtocolError(
                 f"the server's listing of message {number} is {printable(repr(reply.raw))}"
             )
-            self.abort(error)
-            raise error
-        return entries[0]
+
+        return parse((await self._ask_status(command, check)).raw)[0]
+
+
+def _check_stat(reply: Reply) -> POP3Error | None:
+    if reply.ok:
+        try:
+            parse_stat(reply.raw)
+        except RemoteProtocolError as error:
+            return error
+    return None
 
 
 def _check_proof(proof: object) -> None:

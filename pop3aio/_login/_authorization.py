@@ -9,7 +9,7 @@ from pop3aio._errors import AuthenticationError, ConnectionLost, MechanismUnavai
 from pop3aio._login._exchange import authenticate, refuse_insecure, refused_login
 from pop3aio._login._order import password_ways, token_ways
 from pop3aio._session._session import Session
-from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, POP3Error, User, Utf8, sasl
+from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, POP3Error, Reply, User, Utf8, sasl
 
 __all__ = ("Authorization",)
 
@@ -19,6 +19,9 @@ _EXPIRED = frozenset({"invalid_token", "400", "401"})
 
 class Authorization(Session):
     """A session, and the ways to log in."""
+
+    # The name of the last USER that the server took; it is the account's once PASS is taken as well.
+    _named: str | None = None
 
     async def login(
         self,
@@ -122,14 +125,17 @@ class Authorization(Session):
 
     async def user(self, name: str) -> None:
         """Send USER, the first half of a plain login; raises CommandError when the server refuses it."""
-        await self._login_step(User(name))
-        self._user = name
+
+        def accepted() -> None:
+            self._named = name
+
+        await self._ask_login(User(name), accepted)
 
     async def pass_(self, password: str, *, allow_insecure: bool = False) -> None:
         """Send PASS, the second half of a plain login; raises as `login` does."""
         refuse_insecure(self.secure, allow_insecure)
-        await self._login_step(Pass(password), password)
-        await self._logged_in(self._user)
+        await self._login_step(Pass(password), self._named, password)
+        await self._logged_in()
 
     async def apop(self, name: str, secret: str, *, allow_insecure: bool = False) -> None:
         """Log in by APOP, an MD5 digest over the greeting's time stamp (RFC 1939 section 7).
@@ -145,8 +151,8 @@ class Authorization(Session):
             digest = sasl.apop_digest(stamp, secret)
         except sasl.MechanismUnusable as error:
             raise MechanismUnavailable(str(error)) from error
-        await self._login_step(Apop(name, digest), digest, secret)
-        await self._logged_in(name)
+        await self._login_step(Apop(name, digest), name, digest, secret)
+        await self._logged_in()
 
     def _password_mechanism(
         self, way: str, user: str, password: str, binding: tuple[str, bytes] | None
@@ -180,23 +186,38 @@ class Authorization(Session):
     ) -> POP3Error | None:
         """Run an exchange; return None after a success, and what went wrong as long as nothing was answered."""
         self._hide(*secrets)
-        refusal = await authenticate(self._queue, mechanism, self.capabilities)
+        refusal = await authenticate(self._queue, mechanism, self.capabilities, lambda: self._accepted(user))
         if refusal is None:
-            await self._logged_in(user)
+            await self._logged_in()
         return refusal
 
-    async def _login_step(self, command: Command, *secrets: str) -> None:
+    async def _login_step(self, command: Command, user: str | None, *secrets: str) -> None:
+        """Send a command that completes a login as `user`."""
         self._hide(*secrets)
-        reply, _ = await self._ask(command)
+        await self._ask_login(command, lambda: self._accepted(user))
+
+    async def _ask_login(self, command: Command, accepted: Callable[[], None]) -> None:
+        """Send a command of a login; `accepted` is called where the server's +OK is read."""
+
+        def check(reply: Reply) -> None:
+            if reply.ok:
+                accepted()
+
+        reply, _ = await self._ask(command, check)
         if not reply.ok:
             raise refused_login(reply, command, self.capabilities)
 
     def _hide(self, *secrets: str) -> None:
         self._queue.masks.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
 
-    async def _logged_in(self, user: str | None) -> None:
-        self._queue.masks.forget()
+    def _accepted(self, user: str | None) -> None:
+        """Record that the server has taken the login, also when its caller has been cancelled."""
         self._user = user
+        self._set_window()
+
+    async def _logged_in(self) -> None:
+        """Ask again for what may have changed by the login."""
+        self._queue.masks.forget()
         # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
         known = self.capabilities
         if known is not None and (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired, command_error
 from pop3aio._session._queue import CommandQueue
@@ -21,16 +22,32 @@ def refuse_insecure(secure: bool, allow_insecure: bool) -> None:
 
 
 async def authenticate(
-    queue: CommandQueue, mechanism: sasl.Mechanism, capabilities: Capabilities | None
+    queue: CommandQueue,
+    mechanism: sasl.Mechanism,
+    capabilities: Capabilities | None,
+    accepted: Callable[[], None],
 ) -> POP3Error | None:
     """Run one AUTH exchange (RFC 5034 section 4); return None when it was a success.
 
     No initial response is sent, so that a refusal of the bare AUTH line costs nothing, nor does a first challenge that
     must not be answered: what went wrong is returned then, and another way may be tried. Once anything was answered it
     is raised: CommandError when the server refuses the credentials, or the AUTH line with a response code; what the
-    mechanism raises. Cancelling cancels the exchange; whether the login succeeded is unknown then.
+    mechanism raises. `accepted` is called where the server's success is read. Cancelling cancels the exchange; whether
+    the login succeeded is unknown then. A success that the server says too early closes the connection even so.
     """
-    call = queue.submit(Auth(mechanism.name))
+
+    def check(reply: Reply) -> POP3Error | None:
+        if not reply.ok:
+            return None
+        if not _finished(mechanism):
+            # Of SCRAM this means that the server has not proved who it is.
+            return sasl.ServerNotAuthenticated(
+                f"the server reported success before {mechanism.name} was finished; it may be anyone's"
+            )
+        accepted()
+        return None
+
+    call = queue.submit(Auth(mechanism.name), check=check)
     answered = False
     refused: sasl.ChallengeRefused | None = None
     try:
@@ -66,13 +83,6 @@ async def authenticate(
     except BaseException:
         queue.release(call)
         raise
-    if event.ok and (refused is not None or not mechanism.done):
-        # Of SCRAM this means that the server has not proved who it is.
-        early = sasl.ServerNotAuthenticated(
-            f"the server reported success before {mechanism.name} was finished; it may be anyone's"
-        )
-        queue.fail(early)
-        raise early
     if refused is not None:
         if answered:
             raise refused
@@ -89,6 +99,13 @@ async def authenticate(
             f"the server refused AUTH {mechanism.name} before anything secret was sent"
         )
     return None
+
+
+def _finished(mechanism: sasl.Mechanism) -> bool:
+    try:
+        return bool(mechanism.done)
+    except Exception:
+        return False
 
 
 def _masked(queue: CommandQueue, reason: str | None) -> str | None:

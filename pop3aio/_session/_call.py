@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
 
-from pop3core import Command
+from pop3core import Command, POP3Error, Reply
 
-__all__ = ("Call",)
+__all__ = ("Call", "Check")
+
+Check: TypeAlias = Callable[[Reply], POP3Error | None]
+"""Looks at the final answer to a command; returns what is so wrong with it that the connection must be closed."""
 
 
 class Call:
@@ -14,13 +19,16 @@ class Call:
 
     Invariants: `done` and `abandoned` only ever change to True. A call that is done is in no line. A call that is
     abandoned stays in the line until its answer has been read and dropped, for the server answers it in any case.
+    `check` is called once, with the final answer, by the task that reads it.
     """
 
-    __slots__ = ("abandoned", "command", "done", "handle", "patience", "reader", "turn")
+    __slots__ = ("abandoned", "check", "command", "done", "handle", "patience", "reader", "turn")
 
     def __init__(self, handle: int, command: Command, patience: float) -> None:
         self.handle = handle
         self.command = command
+        # What must be looked at, and recorded, when the final answer is read, even if the caller was cancelled.
+        self.check: Check | None = None
         self.done = False
         self.abandoned = False
         # Seconds for which more of the answer may be waited for; the octets that come earn some back.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pop3aio._session._call import Call
+from pop3aio._session._call import Call, Check
 from pop3aio._session._queue import CommandQueue
 from pop3core import BodyChunk, BodyEnd, Command, LimitExceeded, Reply
 
@@ -38,13 +38,18 @@ async def collect(queue: CommandQueue, call: Call) -> tuple[Reply, bytes]:
     return reply, b"".join(chunks)
 
 
-async def collect_all(queue: CommandQueue, commands: Iterable[Command]) -> list[tuple[Reply, bytes]]:
-    """Send commands as one batch, and return their answers; a cancel takes back what was not written."""
+async def collect_all(
+    queue: CommandQueue, commands: Iterable[Command], check: Check | None = None
+) -> list[tuple[Reply, bytes]]:
+    """Send commands as one batch, and return their answers; a cancel takes back what was not written.
+
+    `check` looks at each status line, as in `CommandQueue.submit`.
+    """
     queue.check_free()
     calls: list[Call] = []
     try:
         for command in commands:
-            calls.append(queue.submit(command))  # noqa: PERF401 - what was sent must be released
+            calls.append(queue.submit(command, check=check))  # noqa: PERF401 - what was sent must be released
         return [await collect(queue, call) for call in calls]
     except BaseException:
         for call in reversed(calls):

@@ -9,6 +9,8 @@ Invariants:
 - The oldest call in the line is the call whose answer the core takes apart.
 - A new command is sent only after all octets that came before it have been looked at, so that they cannot be taken for
   its answer.
+- A check of an answer that must not be skipped belongs to the call (`Call.check`): it is made where the answer is
+  read. What a caller does with the answer is skipped when the caller is cancelled.
 - Nothing is read or dropped while another task reads (`line.reading`).
 """
 
@@ -20,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, overload
 
 from pop3aio._errors import ConcurrencyError, printable
-from pop3aio._session._call import Call
+from pop3aio._session._call import Call, Check
 from pop3aio._session._cancelled import CancelledAnswers
 from pop3aio._session._deadline import PATIENCE, Clock
 from pop3aio._session._line import Line
@@ -107,19 +109,23 @@ class CommandQueue:
                 "leave its `async with` or the loop over retrieve(), before asking for something else"
             )
 
-    def submit(self, command: Command, *, body: bool = False) -> Call:
+    def submit(self, command: Command, *, body: bool = False, check: Check | None = None) -> Call:
         """Put a command in line, without waiting.
 
         Args:
             command: what to send.
             body: whether the running task is going to take the answer piece by piece.
+            check: what looks at the final answer where it is read, also after the caller was cancelled. If it returns
+                an error, the connection is closed, and that error is raised.
 
         Raises:
             LocalProtocolError: the command is not allowed now.
             POP3Error: what is wrong with the connection, when it is unusable.
         """
         self._prepare()
-        return self._enqueue(command, asyncio.current_task(self._loop) if body else None)
+        call = self._enqueue(command, asyncio.current_task(self._loop) if body else None)
+        call.check = check
+        return call
 
     def submit_all(self, commands: Iterable[Command], *, body: bool = False) -> Iterator[Call]:
         """Put commands in line, each as its call is taken from the iterator; see `submit`."""
@@ -238,6 +244,8 @@ class CommandQueue:
             assert not isinstance(event, (ConnectionClosed, Greeting))
             if event.handle == call.handle:
                 self._note(event, call)
+                if pump.failed is not None:
+                    pump.check_usable()
                 return event
             # What is dropped here does not count for the time of this call.
             deadline = None
@@ -270,6 +278,9 @@ class CommandQueue:
         if isinstance(event, Reply):
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("< %s", printable(event.raw.decode("latin-1")))
+            if call.check is not None and (wrong := call.check(event)) is not None:
+                self.fail(wrong)
+                return
             # After STLS the turn is kept until the handshake is done.
             if not event.more and not (event.ok and type(call.command) is Stls):
                 self.finish(call)

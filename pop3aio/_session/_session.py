@@ -38,6 +38,7 @@ from pop3aio._options import (
     shows_options,
     with_changes,
 )
+from pop3aio._session._call import Check
 from pop3aio._session._collect import collect_all
 from pop3aio._session._deadline import PATIENCE, Clock
 from pop3aio._session._queue import CommandQueue
@@ -396,25 +397,30 @@ class Session:
 
     # -- one command, and many
 
-    async def _ask_status(self, command: Command) -> Reply:
-        """Return the status line of a command that has no body; raises CommandError when the server refuses it."""
-        return (await self._ask_accepted(command))[0]
+    async def _ask_status(self, command: Command, check: Check | None = None) -> Reply:
+        """Return the status line of a command that has no body; raises CommandError when the server refuses it.
+
+        `check` looks at the status line where it is read, also if the caller is cancelled (see `CommandQueue.submit`).
+        """
+        return (await self._ask_accepted(command, check))[0]
 
     async def _ask_body(self, command: Command) -> bytes:
         """Return the body that answers a command; raises CommandError when the server refuses it."""
         return (await self._ask_accepted(command))[1]
 
-    async def _ask_accepted(self, command: Command) -> tuple[Reply, bytes]:
+    async def _ask_accepted(self, command: Command, check: Check | None = None) -> tuple[Reply, bytes]:
         """Return status line and body of the answer to a command; raises CommandError when the server refuses it."""
-        reply, body = await self._ask(command)
+        reply, body = await self._ask(command, check)
         if not reply.ok:
             raise command_error(reply, command.redacted(), self.capabilities)
         return reply, body
 
-    async def _ask(self, command: Command) -> tuple[Reply, bytes]:
+    async def _ask(self, command: Command, check: Check | None = None) -> tuple[Reply, bytes]:
         """Return status line and body of the answer to a command, whether the server accepts it or not."""
-        return (await self._ask_all([command]))[0]
+        return (await self._ask_all([command], check))[0]
 
-    async def _ask_all(self, commands: Iterable[Command]) -> list[tuple[Reply, bytes]]:
+    async def _ask_all(
+        self, commands: Iterable[Command], check: Check | None = None
+    ) -> list[tuple[Reply, bytes]]:
         """Send commands as one batch and collect their answers; a cancel takes back what was not written."""
-        return await collect_all(self._queue, commands)
+        return await collect_all(self._queue, commands, check)
