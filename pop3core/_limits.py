@@ -13,6 +13,13 @@ class Limits:
 
     The defaults are far above what real servers need (RFC 1939 allows 512 octets in a status line) and far below
     what would hurt.
+
+    `Connection` keeps nothing and knows no time, and so it does not read `message_in_memory`, `abandoned` and
+    `min_rate`. The client on top of it, which keeps and waits, applies these three; they stand here so that all limits
+    are set in one place.
+
+    Raises:
+        ValueError: a limit is no whole number above 0.
     """
 
     status_line: int = 8192
@@ -37,18 +44,19 @@ class Limits:
     """Octets of one message that is streamed; None: no bound, since nothing is kept."""
 
     message_in_memory: int = 256 << 20
-    """Octets of one message that is collected in memory, or of one listing."""
+    """Octets of one message that is collected in memory, or of one listing; applied by the client."""
 
     abandoned: int = 1 << 20
-    """Octets of an answer nobody waits for any more that are read and dropped to keep the connection; beyond, a new one
-    is cheaper, and this one ends by `ConnectionLost`."""
+    """Octets of the answer to a cancelled command that are read and dropped to keep the connection. Beyond that a new
+    connection is cheaper, and this one ends by `ConnectionLost`; applied by the client."""
 
     min_rate: int = 100
-    """Octets a second at which an answer must come in the long run; below, it ends by `ResponseTimeout`."""
+    """Octets a second at which an answer must come in the long run. Below that the connection ends by
+    `ResponseTimeout`; applied by the client."""
 
     unanswered: int = 4096
-    """Octets of command lines that may be written but not answered: what fits the smallest socket buffer, so that
-    a server which stops reading while we write can never block us."""
+    """Octets of command lines that may be written but not answered. So many fit the smallest socket buffer: a server
+    that stops reading can never block the client in a write."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,7 +1,8 @@
 """CRAM-MD5 and APOP: a digest instead of the password, from the time before TLS.
 
-Neither says who the server is, and both let whoever reads the line guess passwords at leisure: use them when nothing
-better is offered. MD5 is asked for as a security function, so that a build which forbids it there is obeyed.
+Neither proves anything about the server, and an attacker who reads the line can guess passwords at leisure: use them
+when nothing better is offered. MD5 is asked for as a security function, so that a build of Python which forbids it
+there is obeyed.
 """
 
 from __future__ import annotations

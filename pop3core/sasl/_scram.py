@@ -2,6 +2,16 @@
 
 Nothing is computed before the server's message has passed every check, and nothing counts as a success before the
 server's signature has.
+
+How it works: `respond` is called three times. The first call returns the client's name and nonce; the second gets the
+server's nonce, salt and iteration count, and returns the proof; the third gets the server's signature and returns an
+empty response.
+
+Invariants:
+- `_step` says which of these is due. It is FAILED while a call is running and after one that raised, so that a second
+  try, which would give a false server a second proof to work on, is refused.
+- The password is forgotten with the proof; `_signature` is what the server must answer, computed with the proof.
+- `done` is true only after a signature that is right. The server's +OK alone proves nothing.
 """
 
 # The arithmetic is a few calls to hashlib and hmac, and not the library scramp's, because scramp
@@ -46,14 +56,25 @@ class _Step(Enum):
 class Scram:
     """SCRAM-SHA-1 and SCRAM-SHA-256, and both with -PLUS, bound to the TLS channel (RFC 5802, RFC 7677).
 
-    `channel_binding` is the binding's type and data, such as ``("tls-exporter", octets)``. A -PLUS mechanism needs it
-    and sends ``p=type``; another takes it to mean that the client could bind but the server does not offer to, and
-    sends ``y``, by which a server finds out that its offer was stripped; without it the flag is ``n``. `authzid` is the
-    identity to act as, empty for the user's own. A server may ask for `min_iterations` to `max_iterations` rounds.
+    Name, password and identity are prepared by SASLprep. They are prepared as queries, though RFC 5802 section 2.2
+    calls the password a stored string: a server that refuses it as a stored string never stored it, and other servers know
+    passwords with emoji.
 
-    Name, password and identity are prepared by SASLprep. As queries, though RFC 5802 section 2.2 calls the password a
-    stored string: a server that did not take it as one never kept it, and others know passwords with emoji. Raises
-    LocalProtocolError for what cannot be prepared or is empty, for an unknown mechanism and a -PLUS without binding.
+    Args:
+        user: the user name.
+        password: the password.
+        mechanism: the mechanism's name.
+        authzid: the identity to act as, empty for the user's own.
+        channel_binding: the binding's type and data, such as ``("tls-exporter", octets)``. A -PLUS mechanism needs it
+            and sends ``p=type``. Another mechanism takes it to mean that the client could bind but the server does not
+            offer to, and sends ``y``, by which a server finds out that its offer was stripped. Without it the flag is
+            ``n``.
+        min_iterations: the least iteration count that the server may ask for.
+        max_iterations: the greatest.
+
+    Raises:
+        LocalProtocolError: a text is empty or cannot be prepared, the mechanism is unknown, or a -PLUS mechanism has no
+            channel binding.
     """
 
     client_first: ClassVar[bool] = True
@@ -107,11 +128,14 @@ class Scram:
         return self._step is _Step.SERVER_FIRST
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the first message, the proof, and an empty answer to the server's signature.
+        """Return the first message, then the proof, then an empty answer to the server's signature.
 
-        Raises ChallengeRefused for a message that RFC 5802 forbids or an iteration count out of bounds, before
-        anything is computed; ServerNotAuthenticated for a signature that is wrong or missing. When the server reports
-        an error (``e=``) the answer is empty, `error` is what it said, and `done` stays false.
+        When the server reports an error (``e=``) the answer is empty, `error` is what it said, and `done` stays false.
+
+        Raises:
+            ChallengeRefused: RFC 5802 forbids the message, or the iteration count is out of bounds; nothing was
+                computed.
+            ServerNotAuthenticated: the signature is wrong or missing.
         """
         step, self._step = self._step, _Step.FAILED
         if step is _Step.CLIENT_FIRST:
