@@ -1,8 +1,13 @@
 """What the answers mean: pure functions from octets to values.
 
-Well-formed listings are taken apart in bulk; anything else goes line by line, where a line that cannot be
-understood costs its own entry and never the rest. Sizes are hints: servers round them, count LF as one octet, or
-lie, so nothing is ever allocated or cut by them.
+How it works: a listing that is well-formed as a whole is taken apart in bulk. Any other listing goes line by line,
+where a line that cannot be understood costs its own entry and never the rest.
+
+Invariants:
+- The bulk way and the way by lines return the same for a listing that both understand.
+- The work is linear in the octets, whatever the server sends: the expressions do not backtrack over more than a line's
+  share. tests/core/test_parser_work.py and test_growth.py measure that.
+- Sizes are hints: servers round them, count LF as one octet, or lie, so nothing is ever allocated or cut by them.
 """
 
 from __future__ import annotations
@@ -91,17 +96,23 @@ def parse_status(line: bytes) -> tuple[bool, bytes] | None:
 
 
 def _payload(raw: bytes) -> bytes:
-    """Take a status line's status and line end away; what is none is returned as it is, less its line end."""
+    """Return the text of a status line, without its line end; all of the line if it has no status."""
     line = raw.removesuffix(b"\r\n")
     status = parse_status(line)
     return line if status is None else status[1]
 
 
 def parse_stat(raw: bytes) -> DropListing:
-    """Parse the answer to STAT, with or without its ``+OK`` (RFC 1939 section 5).
+    """Parse the answer to STAT (RFC 1939 section 5).
 
-    Raises RemoteProtocolError when the count of messages is no number; octets that are missing, negative or
-    absurd (old servers overflow 32 bits) become None.
+    Args:
+        raw: the status line, with or without its ``+OK`` and its line end.
+
+    Returns:
+        The count and the octets. Octets that are missing, negative or absurd (old servers overflow 32 bits) are None.
+
+    Raises:
+        RemoteProtocolError: the count of messages is no number.
     """
     match = _STAT.fullmatch(raw.removesuffix(b"\r\n").removeprefix(b"+OK"))
     if match is None or int(match[1]) > MAX_NUMBER:
@@ -117,14 +128,18 @@ def parse_stat(raw: bytes) -> DropListing:
 
 
 def parse_list(data: bytes) -> list[Scan]:
-    """Parse the scan listings of a whole LIST answer, or the status line that answers LIST n.
+    """Parse the scan listings of a LIST answer (RFC 1939 section 5).
 
-    `data` is the multi-line response without its terminator. Lines that are no scan listing are left out.
-    A message that is listed again is given once if all its lines agree, else not at all.
+    Args:
+        data: the multi-line response without its terminator, or the status line that answers LIST n.
+
+    Returns:
+        The entries in the order of the server. Lines that are no scan listing are left out. A message that is
+        listed again is given once if all its lines agree, else not at all.
     """
     if _PLAIN_LIST.fullmatch(data):
         with _collector_paused():
-            # What reads numbers fastest in the standard library; these have no leading zeros.
+            # json reads numbers fastest of all in the standard library; these have no leading zeros.
             values = json.loads(b"[%b]" % data.translate(_COMMAS, b"\r")[:-1])
             numbers = values[::2]
             entries = list(map(tuple.__new__, repeat(Scan), zip(numbers, values[1::2], strict=True)))
@@ -139,11 +154,15 @@ def parse_list(data: bytes) -> list[Scan]:
 
 
 def parse_uidl(data: bytes) -> list[Uid]:
-    """Parse the unique-id listings of a whole UIDL answer, or the status line that answers UIDL n.
+    """Parse the unique-id listings of a UIDL answer (RFC 1939 section 7).
 
-    `data` is the multi-line response without its terminator. Lines without a message number are left out, and a
-    unique-id that cannot be used is given as None. A message that is listed again is given once; with None if its lines
-    do not agree.
+    Args:
+        data: the multi-line response without its terminator, or the status line that answers UIDL n.
+
+    Returns:
+        The entries in the order of the server. Lines without a message number are left out, and a unique-id
+        that cannot be used is given as None. A message that is listed again is given once; with None if its
+        lines do not agree.
     """
     if _PLAIN_UIDL.fullmatch(data):
         with _collector_paused():
@@ -172,7 +191,7 @@ _Entry = TypeVar("_Entry", Scan, Uid)
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking over a long listing again and again while it comes to be.
+    """Keep the garbage collector from walking over a long listing again and again while that is built.
 
     Nothing of it is garbage yet, and with a hundred thousand entries that took as long as all the rest.
     """

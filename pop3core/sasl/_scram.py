@@ -57,8 +57,8 @@ class Scram:
     """SCRAM-SHA-1 and SCRAM-SHA-256, and both with -PLUS, bound to the TLS channel (RFC 5802, RFC 7677).
 
     Name, password and identity are prepared by SASLprep. They are prepared as queries, though RFC 5802 section 2.2
-    calls the password a stored string: a server that refuses it as a stored string never stored it, and other servers know
-    passwords with emoji.
+    calls the password a stored string: a server that refuses it as a stored string never stored it, and other servers
+    know passwords with emoji.
 
     Args:
         user: the user name.
