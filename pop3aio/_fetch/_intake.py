@@ -14,7 +14,8 @@ Invariants:
   fetched again, alone, and its copy is replaced. `_copies` holds what that is at any moment.
 - A proof says that the session is in step *here*. Two faults may have cancelled each other out before: a message that
   does not end swallows an answer, and a dot that is not stuffed makes one. So a message with a line in it that looks
-  like an answer, and what came between it and the next proof, is not covered by that proof.
+  like an answer, and with another length than the server lists, is not covered by that proof; nor is what came between
+  the two.
 - A message that one thing went wrong with gets a note (see `_notes`), and does not keep the others.
 """
 
@@ -270,7 +271,8 @@ class Intake:
             if source.ended:
                 self.accepted += 1
                 self._copies[item.identity] = item.generation
-                if source.odd and self._odd is None and not self._alone:
+                # A message that has swallowed an answer is longer than the server lists it.
+                if source.odd and source.octets != item.size and self._odd is None and not self._alone:
                     self._odd = position
                 self._unproven.append((position, item, source.octets, outcome))
             else:
@@ -424,6 +426,8 @@ class Intake:
             if self._is_durable(item, outcome):
                 self.accepted -= 1
                 self._report.doubtful += 1
+        if self._void:
+            self._report.more = True
         self._void.clear()
         self._unproven.clear()
         self._memo.doubtful |= self._copies
