@@ -171,3 +171,13 @@ def test_nothing_is_outstanding() -> None:
     connection = fresh()
     connection.receive_data(SHORT)
     assert connection.next_message() is None
+
+
+def test_a_message_of_many_stuffed_lines_is_left_to_the_decoder() -> None:
+    connection = fresh()
+    connection.send(Retr(1))
+    connection.data_to_send()
+    connection.receive_data(b"+OK\r\n" + b"..\r\n" * 17 + b".\r\n")
+    assert connection.next_message() is None
+    events = say(connection)
+    assert b"".join(event.data for event in events if isinstance(event, BodyChunk)) == b".\r\n" * 17
