@@ -357,7 +357,9 @@ class World:
         if isinstance(self.policy, pop3aio.Keep):
             return left
         for mail in self.drop.mails:
-            deletable = self._comes(mail) and not mail.dele.for_good
+            # Those that share a unique-id go together.
+            sharing = [other for other in self.drop.mails if other.uid == mail.uid]
+            deletable = all(map(self._comes, sharing)) and not mail.dele.for_good
             if deletable and held[mail.content]:
                 left.append((mail, "kept"))
         return left
