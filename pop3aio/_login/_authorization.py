@@ -217,7 +217,6 @@ class Authorization(Session):
 
     async def _logged_in(self) -> None:
         """Ask again for what may have changed by the login."""
-        self._queue.masks.forget()
         # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
         known = self.capabilities
         if known is not None and (

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from pop3aio._errors import AuthenticationError, MechanismUnavailable, TlsRequired, command_error
+from pop3aio._session._masks import masked
 from pop3aio._session._queue import CommandQueue
 from pop3core import Auth, Capabilities, Command, Continuation, POP3Error, Reply, sasl
 
@@ -47,6 +48,10 @@ async def authenticate(
         accepted()
         return None
 
+    # Before the first response, with which our own mechanisms forget them.
+    secrets = getattr(mechanism, "secrets", None)
+    if secrets is not None:
+        queue.masks.hide(*secrets)
     call = queue.submit(Auth(mechanism.name), check=check)
     answered = False
     refused: sasl.ChallengeRefused | None = None
@@ -89,6 +94,9 @@ async def authenticate(
         return refused
     # A response code says what is wrong; trying another way would hide it, or meet it again.
     if not event.ok and (answered or event.code is not None):
+        if secrets is None:
+            # A mechanism that does not say what is secret: the server's text may hold it.
+            event = masked(event)
         refusal = command_error(event, f"AUTH {mechanism.name}", capabilities, login=True)
         if isinstance(refusal, AuthenticationError):
             refusal.status = _masked(queue, getattr(mechanism, "status", None))

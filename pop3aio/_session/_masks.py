@@ -1,4 +1,13 @@
-"""Secrets that a server might echo, and what it said without them."""
+"""Secrets that a server might echo, and what the server said without them.
+
+How it works. A text of the server's that holds a secret is replaced by ``***`` as a whole. To replace the secret alone
+would show where it stood: in "-ERR *** ready" a reader who knows the server finds the password "Dovecot".
+
+What is masked: the log, refusals, and errors about answers that break the protocol. An answer that is data, such as
+``+OK 2 4345`` to STAT, is never changed, even if the password is "4345".
+
+Invariant: a secret stays known until the session ends. The server may echo it in the answer to any later command.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +16,17 @@ from dataclasses import replace
 
 from pop3core import Reply
 
-__all__ = ("Masks",)
+__all__ = ("Masks", "masked")
+
+# Shorter secrets stand in any text by chance.
+_SHORTEST = 4
+_MASK = b"***"
+# A code that is not one of these may be made of the secret.
+_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH")
 
 
 class Masks:
-    """What must get into no log and no exception, although a server may say it.
-
-    It is masked as it is and in base64, padded or not. It stays known until `forget`: the answer to a login that was
-    cancelled or refused may still come, or a second one behind it.
-    """
+    """The secrets that were used in this session; each is looked for as it is and in base64, padded or not."""
 
     __slots__ = ("_secrets",)
 
@@ -25,27 +36,38 @@ class Masks:
     def hide(self, *secrets: bytes) -> None:
         """Mask these from now on."""
         for secret in secrets:
-            # Shorter ones stand in any text by chance, so that masking them would give them away.
-            if len(secret) >= 4:
+            if len(secret) >= _SHORTEST:
                 encoded = b2a_base64(secret, newline=False)
-                self._secrets |= {secret, encoded, encoded.rstrip(b"=")}
+                # An error shows octets as Python writes them.
+                self._secrets |= {secret, encoded, encoded.rstrip(b"="), repr(secret)[2:-1].encode()}
 
-    def forget(self) -> None:
-        """Mask nothing any more: the login is over."""
-        self._secrets.clear()
+    def shows(self, octets: bytes) -> bool:
+        """Tell whether the server said a secret, or the beginning of a secret where its words were cut (``...``)."""
+        if any(secret in octets for secret in self._secrets):
+            return True
+        cut, dots, _ = octets.rpartition(b"...")
+        return bool(dots) and any(
+            cut.endswith(secret[:length])
+            for secret in self._secrets
+            for length in range(_SHORTEST, len(secret))
+        )
 
     def octets(self, octets: bytes) -> bytes:
-        """Return what the server said without the secrets in it."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            octets = octets.replace(secret, b"***")
-        return octets
+        """Return what the server said, or the mask if there is a secret in it."""
+        return _MASK if self.shows(octets) else octets
 
     def text(self, text: str) -> str:
-        """Return a text that the server gave without the secrets in it."""
+        """Return a text that the server gave, or the mask if there is a secret in it."""
         return self.octets(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
-    def reply(self, reply: Reply) -> Reply:
-        """Return a reply without the secrets in it; the same one if there are none."""
-        if not self._secrets or (raw := self.octets(reply.raw)) == reply.raw:
-            return reply
-        return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode("utf-8", "replace"))
+    def refusal(self, reply: Reply) -> Reply:
+        """Return a refusal without its text if there is a secret in it; other replies as they are."""
+        return masked(reply) if not reply.ok and self._secrets and self.shows(reply.raw) else reply
+
+
+def masked(reply: Reply) -> Reply:
+    """Return a reply of which only the status and a well-known response code are left."""
+    code = reply.code or ""
+    known = next((name for name in _CODES if code == name or code.startswith(f"{name}/")), None)
+    raw = reply.raw.partition(b" ")[0] + (f" [{known}] ***" if known else " ***").encode()
+    return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode(), code=known)

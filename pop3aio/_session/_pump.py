@@ -95,7 +95,7 @@ class Pump:
     # -- what has come
 
     def next_event(self) -> Event | None:
-        """Return the core's next event, without the secrets that the server may have echoed; None if there is none.
+        """Return the core's next event, or None; a refusal has no secret in it that the server may have echoed.
 
         None is also returned when the connection fails here.
         """
@@ -112,7 +112,7 @@ class Pump:
         if isinstance(event, ConnectionClosed):
             self.fail(ConnectionLost("the server closed the connection"))
             return None
-        return self.masks.reply(event) if isinstance(event, Reply) else event
+        return self.masks.refusal(event) if isinstance(event, Reply) else event
 
     def poll(self) -> None:
         """Feed the core the octets that are here already; never waits."""

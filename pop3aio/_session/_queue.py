@@ -26,10 +26,13 @@ from pop3aio._session._call import Call, Check
 from pop3aio._session._cancelled import CancelledAnswers
 from pop3aio._session._deadline import PATIENCE, Clock
 from pop3aio._session._line import Line
-from pop3aio._session._masks import Masks
+from pop3aio._session._masks import Masks, masked
 from pop3aio._session._pump import Pump
+from pop3aio._session._reasons import violation
 from pop3aio._wire._stream import Stream
 from pop3core import (
+    Apop,
+    Auth,
     BodyChunk,
     BodyEnd,
     Command,
@@ -38,6 +41,7 @@ from pop3core import (
     Event,
     Greeting,
     LocalProtocolError,
+    Pass,
     POP3Error,
     Reply,
     Stls,
@@ -46,6 +50,8 @@ from pop3core import (
 __all__ = ("CommandQueue",)
 
 logger = logging.getLogger("pop3aio")
+
+_LOGINS = (Apop, Auth, Pass)
 
 
 class CommandQueue:
@@ -277,9 +283,11 @@ class CommandQueue:
             return
         if isinstance(event, Reply):
             if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("< %s", printable(event.raw.decode("latin-1")))
+                # The same for every answer to a login: what is hidden must not depend on what the secret is.
+                shown = masked(event) if isinstance(call.command, _LOGINS) else event
+                logger.debug("< %s", printable(self.masks.octets(shown.raw).decode("latin-1")))
             if call.check is not None and (wrong := call.check(event)) is not None:
-                self.fail(wrong)
+                self.fail(violation(wrong, self.masks))
                 return
             # After STLS the turn is kept until the handshake is done.
             if not event.more and not (event.ok and type(call.command) is Stls):

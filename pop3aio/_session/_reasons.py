@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from pop3aio._errors import ConnectionLost, printable
 from pop3aio._session._masks import Masks
 from pop3core import Command, POP3Error, RemoteProtocolError, TruncatedResponse, UnsolicitedResponse
@@ -9,13 +11,17 @@ from pop3core import Command, POP3Error, RemoteProtocolError, TruncatedResponse,
 __all__ = ("broken", "overdue", "too_slow", "violation")
 
 
-def violation(error: RemoteProtocolError, masks: Masks) -> POP3Error:
-    """Tell a lost connection from a broken protocol."""
+def violation(error: POP3Error, masks: Masks) -> POP3Error:
+    """Tell a lost connection from a broken protocol, without the secrets that the server may have echoed."""
     if isinstance(error, UnsolicitedResponse) and (raw := masks.octets(error.raw)) != error.raw:
         error = UnsolicitedResponse(
             f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
         )
-    explained: POP3Error = error
+    elif isinstance(error, RemoteProtocolError) and masks.shows(str(error).encode()):
+        kept, error = error, copy.copy(error)
+        # The facts stay; the words quote what the server sent.
+        error.args = (f"the server broke the protocol in the answer to {kept.command}: ***",)
+    explained = error
     if isinstance(error, TruncatedResponse):
         explained = ConnectionLost(str(error))
     elif isinstance(error, UnsolicitedResponse) and error.raw.startswith(b"-ERR"):

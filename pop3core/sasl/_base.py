@@ -73,19 +73,25 @@ class SingleMessage:
     name: ClassVar[str]
     client_first: ClassVar[bool] = True
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, *secrets: str) -> None:
         self._message = message
+        self._secrets = secrets
         self.done = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What a log must not show, until it has been sent."""
+        return tuple(secret.encode() for secret in self._secrets)
 
     def respond(self, challenge: bytes) -> bytes:
         """Return the message; raises ChallengeRefused on anything but one empty challenge."""
         if self.done or challenge:
             raise ChallengeRefused(f"{self.name} has one empty challenge; the server sent another")
         self.done = True
-        message, self._message = self._message, b""
+        message, self._message, self._secrets = self._message, b"", ()
         return message
 
 

@@ -37,6 +37,11 @@ class CramMd5:
     def __repr__(self) -> str:
         return "CramMd5(***)"
 
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What a log must not show, until it has been sent or used."""
+        return (self._password,) if self._password else ()
+
     def respond(self, challenge: bytes) -> bytes:
         """Return name and digest; raises ChallengeRefused on anything but one msg-id (RFC 2195 section 2)."""
         if self.done:

@@ -21,8 +21,9 @@ class _Bearer:
     # A failure is told in a challenge, which must be answered before the server may say -ERR.
     _acknowledgement: ClassVar[bytes]
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, message: bytes, token: str) -> None:
         self._message = message
+        self._token = token.encode()
         self._sent = False
         self.done = False
         self.failed = False
@@ -32,6 +33,11 @@ class _Bearer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What a log must not show, until it has been sent or used."""
+        return (self._token,) if self._token else ()
 
     def respond(self, challenge: bytes) -> bytes:
         """Return the token, then the acknowledgement of a failure; raises ChallengeRefused on anything else.
@@ -43,7 +49,7 @@ class _Bearer:
             if challenge:
                 raise ChallengeRefused(f"{self.name} has an empty first challenge; the server sent another")
             self._sent = self.done = True
-            message, self._message = self._message, b""
+            message, self._message, self._token = self._message, b"", b""
             return message
         if self.failed:
             raise ChallengeRefused(f"{self.name} was over; the server sent another challenge")
@@ -72,7 +78,7 @@ class XOAuth2(_Bearer):
     def __init__(self, user: str, token: str) -> None:
         check_text("XOAUTH2", "user name", user)
         _check_visible("XOAUTH2", "token", token)
-        super().__init__(f"user={user}\x01auth=Bearer {token}\x01\x01".encode())
+        super().__init__(f"user={user}\x01auth=Bearer {token}\x01\x01".encode(), token)
 
 
 class OAuthBearer(_Bearer):
@@ -100,7 +106,7 @@ class OAuthBearer(_Bearer):
         if port is not None:
             pairs.append(f"port={port}")
         pairs.append(f"auth=Bearer {token}")
-        super().__init__(("\x01".join(pairs) + "\x01\x01").encode())
+        super().__init__(("\x01".join(pairs) + "\x01\x01").encode(), token)
 
 
 def _check_visible(mechanism: str, what: str, value: str, *, optional: bool = False) -> None:

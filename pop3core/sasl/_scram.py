@@ -127,6 +127,11 @@ class Scram:
         """Whether the next `respond` iterates a hash, for up to a second: run it in a thread."""
         return self._step is _Step.SERVER_FIRST
 
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What a log must not show, until it has been sent or used."""
+        return (self._password,) if self._password else ()
+
     def respond(self, challenge: bytes) -> bytes:
         """Return the first message, then the proof, then an empty answer to the server's signature.
 

@@ -24,7 +24,7 @@ class Plain(SingleMessage):
         check_text("PLAIN", "user name", user)
         check_text("PLAIN", "password", password)
         check_text("PLAIN", "authorization identity", authzid, optional=True)
-        super().__init__(f"{authzid}\0{user}\0{password}".encode())
+        super().__init__(f"{authzid}\0{user}\0{password}".encode(), password)
 
 
 class Login:
@@ -44,6 +44,11 @@ class Login:
 
     def __repr__(self) -> str:
         return "Login(***)"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What a log must not show, until it has been sent or used."""
+        return tuple(self._messages[:1])
 
     @property
     def done(self) -> bool:
