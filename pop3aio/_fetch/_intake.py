@@ -13,8 +13,8 @@ Invariants:
 - What the store took, in this run or in one that was killed, and what is not journalled in the end is `doubtful`: it is
   fetched again, alone, and its copy is replaced. `_copies` holds what that is at any moment.
 - A proof says that the session is in step *here*. Two faults may have cancelled each other out before: a message that
-  does not end swallows an answer, and a dot that is not stuffed makes one. So a message with a line in it that looks
-  like an answer, and with another length than the server lists, is not covered by that proof; nor is what came between
+  does not end swallows an answer, and a dot that is not stuffed makes one. So a message that is shorter than listed, or
+  that is longer and has a line in it that looks like an answer, is not covered by that proof; nor is what came between
   the two.
 - A message that one thing went wrong with gets a note (see `_notes`), and does not keep the others.
 """
@@ -272,7 +272,10 @@ class Intake:
                 self.accepted += 1
                 self._copies[item.identity] = item.generation
                 # A message that has swallowed an answer is longer than the server lists it.
-                if source.odd and source.octets != item.size and self._odd is None and not self._alone:
+                # A message that was cut is shorter than that.
+                odd = (source.odd and source.octets != item.size) or self._is_short(item, source.octets)
+                # To find out more costs a second copy, so it is asked only where the store can replace the first.
+                if odd and self._odd is None and not self._alone and self._store.replace is not None:
                     self._odd = position
                 self._unproven.append((position, item, source.octets, outcome))
             else:
@@ -342,10 +345,17 @@ class Intake:
             entry = self._unproven.popleft()
             if odd is not None and entry[0] >= odd:
                 self._void.append(entry)
-            else:
-                self._proven.append(entry)
+                continue
+            self._proven.append(entry)
+            if self._alone and self._is_short(entry[1], entry[2]):
+                # It came whole, and is shorter than listed: the sizes of this server are no measure.
+                self._memo.unsized = True
         if odd is not None and odd < proven:
             self._odd = None
+
+    def _is_short(self, item: Item, octets: int) -> bool:
+        """Return whether a message is shorter than listed, on a server whose sizes are a measure."""
+        return item.size is not None and octets < item.size and not self._memo.unsized
 
     def _start_recording(self) -> None:
         """Journal what is durable, in a group; while one is being written, the next one gathers."""

@@ -49,6 +49,7 @@ class Memo:
         notes: what went wrong with single messages.
         proof: the command by which the server's sessions are proved to be in step; None until that was tried.
         unlisted: which ways to ask for sizes broke a session: 0 none, 1 the listing of single messages, 2 LIST at all.
+        unsized: whether the server lists messages with more octets than they have.
         one_by_one: when the server proved unable to take several commands at once (seconds since 1970), or 0.
         group: how many messages are proven together.
         stalled: how many sessions in a row did not carry out a deletion that they were asked for.
@@ -66,6 +67,7 @@ class Memo:
     notes: dict[Identity, Note] = field(default_factory=dict)
     proof: ProofKind | None = None
     unlisted: int = 0
+    unsized: bool = False
     one_by_one: float = 0.0
     group: int = GROUP
     stalled: int = 0
@@ -90,6 +92,7 @@ class Memo:
             deleted=_identities(kept.get("deleted", ())),
             notes=_notes(kept.get("notes", ())),
             unlisted=int(kept.get("unlisted", 0)),
+            unsized=bool(kept.get("unsized", False)),
             one_by_one=float(kept.get("one_by_one", 0)),
             group=int(kept.get("group", GROUP)),
             stalled=int(kept.get("stalled", 0)),
@@ -119,6 +122,7 @@ class Memo:
             "notes": [[*identity, n.kind, n.count, n.first, n.last] for identity, n in self.notes.items()],
             "proof": self.proof,
             "unlisted": self.unlisted,
+            "unsized": self.unsized,
             "one_by_one": self.one_by_one,
             "group": 0 if self.group == GROUP else self.group,
             "stalled": self.stalled,
