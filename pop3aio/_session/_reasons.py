@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import re
 
 from pop3aio._errors import ConnectionLost, printable
 from pop3aio._session._masks import Masks
 from pop3core import Command, POP3Error, RemoteProtocolError, TruncatedResponse, UnsolicitedResponse
 
 __all__ = ("broken", "overdue", "too_slow", "violation")
+
+# The core shows octets of the server as Python writes them.
+_QUOTE = re.compile(r"b['\"].*", re.DOTALL)
 
 
 def violation(error: POP3Error, masks: Masks) -> POP3Error:
@@ -17,7 +21,7 @@ def violation(error: POP3Error, masks: Masks) -> POP3Error:
         error = UnsolicitedResponse(
             f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
         )
-    elif isinstance(error, RemoteProtocolError) and masks.shows(str(error).encode()):
+    elif isinstance(error, RemoteProtocolError) and masks.shows(_quoted(error)):
         kept, error = error, copy.copy(error)
         # The facts stay; the words quote what the server sent.
         error.args = (f"the server broke the protocol in the answer to {kept.command}: ***",)
@@ -31,6 +35,12 @@ def violation(error: POP3Error, masks: Masks) -> POP3Error:
     if explained is not error:
         explained.__cause__ = error
     return explained
+
+
+def _quoted(error: RemoteProtocolError) -> bytes:
+    """Return the part of an error's words that quotes the server; our own words hold a secret only by chance."""
+    quote = _QUOTE.search(str(error))
+    return quote[0].encode() if quote is not None else b""
 
 
 def broken(error: OSError) -> ConnectionLost:

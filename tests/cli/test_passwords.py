@@ -184,7 +184,7 @@ async def test_no_output_holds_a_password(cli: Cli, tmp_path: Path, monkeypatch:
         server.on_command = echo
         result = await cli("list", *url(server, "user;AUTH=USER"), "-v", "--json")
         assert result.status == 4
-        assert "no such password: ***" in result.json["error"]
+        assert "refused PASS ***: [AUTH] ***" in result.json["error"]
         shown += result.out + result.err
         monkeypatch.setenv("POP3AIO_PASSWORD", CANARY + "\n")
         result = await cli("list", *url(server, "user;AUTH=USER"), "-v")
