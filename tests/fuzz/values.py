@@ -105,8 +105,9 @@ def _check_capabilities(data: bytes) -> None:
         getattr(capabilities, name)
     repr(capabilities)
     for tag, arguments in capabilities.items():
-        assert tag == tag.upper()
-        assert tag.lower() in capabilities
+        # Tags are folded in ASCII alone.
+        assert not any(letter.isascii() and letter.islower() for letter in tag)
+        assert "".join(c.lower() if c.isascii() else c for c in tag) in capabilities
         assert all(arguments)
     # Said twice, everything is joined.
     again = parse_capabilities(data + b"\r\n" + data)
