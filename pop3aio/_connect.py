@@ -74,12 +74,14 @@ class Connect:
                 return await open_stream(self._host, self._port, local_addr=self._options.local_addr)
         except TimeoutError as error:
             raise ConnectionLost(
-                f"no connection to {where} within {self._options.connect_timeout:g} s"
+                f"no connection to {where} within {self._options.connect_timeout:g} s", stage="connect"
             ) from error
         except socket.gaierror as error:
-            raise ConnectionLost(f"there is no host {self._host}: {error.strerror}") from error
+            raise ConnectionLost(
+                f"there is no host {self._host}: {error.strerror}", stage="resolve"
+            ) from error
         except OSError as error:
-            raise ConnectionLost(f"no connection to {where}: {reason(error)}") from error
+            raise ConnectionLost(f"no connection to {where}: {reason(error)}", stage="connect") from error
 
     async def _secure(self, client: Client) -> None:
         known = client.capabilities

@@ -1,11 +1,15 @@
 """What can go wrong between a caller and a POP3 server.
 
 `-ERR` is data in pop3core and an exception here. All of these descend from `POP3Error`.
+
+The facts of an error are its attributes. The words are made of them at the end, for people: a program decides by class
+and attributes, never by words.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Literal, TypeAlias
 
 from pop3core import Capabilities, Greeting, POP3Error, Reply
 
@@ -21,11 +25,21 @@ __all__ = (
     "ResponseTimeout",
     "ServerPermanentError",
     "ServerTemporaryError",
+    "Stage",
     "TlsError",
+    "TlsFault",
     "TlsRequired",
     "command_error",
     "printable",
 )
+
+Stage: TypeAlias = Literal["resolve", "connect", "greeting", "login", "session"]
+"""How far a connection had come when it was lost."""
+
+TlsFault: TypeAlias = Literal[
+    "certificate", "name", "expired", "pin", "version", "not TLS", "closed", "timeout", "handshake"
+]
+"""Why TLS could not be had."""
 
 # C0, DEL, C1, and the Unicode controls that reorder or hide text on a terminal.
 _UNPRINTABLE = re.compile(
@@ -102,7 +116,17 @@ class AuthenticationError(CommandError):
 
 
 class ConnectionLost(POP3Error):
-    """There is no connection, or none any more; deletions that QUIT has not committed are not carried out."""
+    """There is no connection, or none any more; deletions that QUIT has not committed are not carried out.
+
+    Attributes:
+        stage: how far the connection had come. ``"resolve"``: the host's name was not found; ``"connect"``: no address
+            of the host could be reached; ``"greeting"``: the server said nothing; ``"login"``: it was lost before the
+            login was done; ``"session"``: behind the login, or it was ended by `quit` or `abort`.
+    """
+
+    def __init__(self, message: str = "", *, stage: Stage = "session") -> None:
+        super().__init__(message)
+        self.stage: Stage = stage
 
 
 class CommitUncertain(POP3Error):
@@ -117,15 +141,85 @@ class TlsRequired(POP3Error):
 
 
 class TlsError(POP3Error):
-    """TLS could not be set up, or the server's certificate was not accepted."""
+    """TLS could not be set up, or the server's certificate was not accepted.
+
+    Attributes:
+        reason: ``"name"``: the certificate is for another name; ``"expired"``: it is past its days, or before them;
+            ``"pin"``: it is valid and not the pinned one; ``"certificate"``: it is not accepted for another reason,
+            as an authority that is not trusted; ``"version"``: client and server have no TLS version or cipher in
+            common; ``"not TLS"``: what answers at this port does not speak TLS; ``"closed"``: the server closed the
+            connection in the handshake; ``"timeout"``: the handshake took too long; ``"handshake"``: it failed in
+            another way, which the cause tells.
+    """
+
+    def __init__(self, message: str = "", *, reason: TlsFault = "handshake") -> None:
+        super().__init__(message)
+        self.reason: TlsFault = reason
 
 
 class MechanismUnavailable(POP3Error):
-    """The way of logging in that was asked for is not offered, or not known here."""
+    """The way of logging in that was asked for is not offered, or not known here.
+
+    Attributes:
+        hint: ``"mechanism"``: to name a mechanism tries it though the server does not list it; else None.
+        what: what is wrong, without the advice that `str` adds for programmers.
+    """
+
+    def __init__(self, message: str = "", *, hint: Literal["mechanism"] | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without advice."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.what + ("; name one as mechanism to try it" if self.hint == "mechanism" else "")
 
 
 class ResponseTimeout(POP3Error, TimeoutError):
-    """The server did not answer in time; a late answer could be mistaken, so the connection is closed."""
+    """The server did not answer in time; a late answer could be mistaken, so the connection is closed.
+
+    Attributes:
+        command: the command whose answer did not come, without what is secret in it; None for the greeting.
+        in_flight: how many commands were not answered yet.
+        hint: what may help. ``"bare_lf"``: the last octets look like the end of a message of a server that ends lines
+            by LF alone; ``"final_dot"``: they look like a message whose final dot does not stand alone; ``"window"``:
+            the server may be unable to pipeline. None: nothing is known to help.
+        what: what is wrong, without the advice that `str` adds for programmers.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        command: str | None = None,
+        in_flight: int = 0,
+        hint: Literal["bare_lf", "final_dot", "window"] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.command = command
+        self.in_flight = in_flight
+        self.hint = hint
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without advice."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        match self.hint:
+            case "bare_lf":
+                advice = "; its last octets were LF, dot, CRLF: if it ends lines by LF alone, connect with bare_lf=True"
+            case "final_dot":
+                advice = "; if that was all, the final dot stands right behind the text, and the end cannot be told"
+            case "window":
+                advice = f"; {self.in_flight} commands were in flight"
+                advice += ": if it cannot pipeline though it says so, use window=1"
+            case None:
+                advice = ""
+        return self.what + advice
 
 
 class ConcurrencyError(POP3Error):

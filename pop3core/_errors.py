@@ -42,6 +42,7 @@ class RemoteProtocolError(ProtocolError):
             where no answer to a command was due, as for the greeting.
         hint: what may help. ``"bare_lf"``: the line ends in LF alone; connect with ``bare_lf=True`` if the server
             always does that. None: nothing is known to help.
+        what: what is wrong, without the advice that `str` adds for programmers.
     """
 
     def __init__(
@@ -50,6 +51,15 @@ class RemoteProtocolError(ProtocolError):
         super().__init__(message)
         self.command = command
         self.hint = hint
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without advice."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        advice = "; if the server ends lines by LF alone, connect with bare_lf=True"
+        return self.what + (advice if self.hint == "bare_lf" else "")
 
 
 class LimitExceeded(RemoteProtocolError):

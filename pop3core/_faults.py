@@ -61,5 +61,4 @@ def bad_line(
     wrong = f"{answer_to(command)} has a bare CR or LF in it{shown(command, line)}"
     if b"\r" in line:
         return bad_answer(command, wrong)
-    wrong += "; if the server ends lines by LF alone, connect with bare_lf=True"
     return bad_answer(command, wrong, hint="bare_lf")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._main import main
 
 __all__ = ("ExitStatus", "Failed", "main")

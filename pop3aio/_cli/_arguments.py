@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
 from pop3aio._cli._passwords import WAYS
 from pop3aio._version import __version__

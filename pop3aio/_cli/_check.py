@@ -12,7 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pop3aio._cli._errors import WITHOUT_UIDS, ExitStatus, Failed
+from pop3aio._cli._errors import WITHOUT_UIDS, Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._offers import show_offers
 from pop3aio._cli._output import Output, count, size

@@ -1,11 +1,13 @@
-"""What goes wrong, as one line that says what to do, and an exit status."""
+"""What goes wrong, as one line that says what to do.
+
+How it works. An error of the library has facts as attributes; the words for people are made of these here. No function
+of this module searches the words of an error.
+"""
 
 from __future__ import annotations
 
-import enum
-import ssl
-
 from maildir import MaildirError
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from pop3aio._errors import (
     AuthenticationError,
@@ -13,6 +15,7 @@ from pop3aio._errors import (
     ConnectionLost,
     LoginDelay,
     MailboxInUse,
+    MechanismUnavailable,
     ResponseTimeout,
     ServerPermanentError,
     ServerTemporaryError,
@@ -22,7 +25,7 @@ from pop3aio._errors import (
 from pop3aio._fetch._journal import JournalError
 from pop3core import POP3Error, RemoteProtocolError
 
-__all__ = ("WITHOUT_UIDS", "ExitStatus", "Failed", "cannot_pipeline", "describe", "one_line")
+__all__ = ("WITHOUT_UIDS", "Failed", "describe", "one_line")
 
 WITHOUT_UIDS = (
     "without unique-ids fetch knows messages by their content, and retrieves all of them in every run"
@@ -30,34 +33,9 @@ WITHOUT_UIDS = (
 
 _LONGEST_LINE = 2000
 
-# OpenSSL's numbers (x509_vfy.h): the certificate is past its days, and the name or address is another.
-_EXPIRED = (9, 10)
-_WRONG_NAME = (62, 64)
-
 _AGAIN = "try again"
 _MAY_WANT_CERTIFICATE = "if the server wants a certificate of its clients, give one by --client-cert"
-
-# What the library says to programmers, and what the command says to people.
-_OPTIONS = {
-    "connect with bare_lf=True": "say --bare-lf",
-    "name one as mechanism to try it": "name one by --auth to try it",
-}
-
-
-class ExitStatus(enum.IntEnum):
-    """What the command's exit status says."""
-
-    DONE = 0
-    FAILED = 1
-    """Some messages failed, or the run was broken off after the login."""
-    USAGE = 2
-    CONNECTION = 3
-    """There is no connection, or no TLS."""
-    LOGIN = 4
-    TRY_LATER = 75
-    """Nothing is wrong that does not pass by itself: run it again later (EX_TEMPFAIL of sysexits.h)."""
-    INTERRUPTED = 130
-    TERMINATED = 143
+_BARE_LF = "if the server ends its lines by LF alone, say --bare-lf"
 
 
 class Failed(Exception):
@@ -79,25 +57,15 @@ def describe(error: BaseException, resume: str | None = None) -> str:
     `resume` is what to do about a run that was broken off.
     """
     if isinstance(error, POP3Error):
-        text = str(error)
-        for name, option in _OPTIONS.items():
-            text = text.replace(name, option)
-        hint = _hint(error, text)
+        hint = _hint(error)
         if hint == _AGAIN and resume is not None:
             hint = ""
-        parts = [text, hint, resume or ""]
+        parts = [_what(error), hint, resume or ""]
     elif isinstance(error, OSError):
         parts = [_of_system(error), resume or ""]
     else:
         parts = [f"unexpected {type(error).__name__}: {error}", "run it again with -v to see where"]
     return one_line("; ".join(part for part in parts if part).replace("?;", "?"))
-
-
-def cannot_pipeline(error: POP3Error) -> bool:
-    """Return whether `error` looks as if the server loses or mixes up the answers to commands that come together."""
-    if isinstance(error, ResponseTimeout):
-        return "use window=1" in str(error)
-    return "RETR" in str(error) and "neither +OK nor -ERR" in str(error)
 
 
 def _of_system(error: OSError) -> str:
@@ -107,40 +75,66 @@ def _of_system(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
-def _hint(error: POP3Error, text: str) -> str:
-    """Return what to do about `error`, as far as its own text does not say so."""
-    if isinstance(error, CommandError):
-        return _hint_for_refusal(error)
-    if isinstance(error, TlsError):
-        return _hint_for_tls(error, text)
-    if isinstance(error, ResponseTimeout):
-        if "--bare-lf" in text:
-            return ""
-        if "the greeting" in text:
-            return "check the port (one for TLS from the start needs pop3s://), or allow more by --timeout"
-        return "try again later, or allow more by --timeout"
-    if isinstance(error, ConnectionLost):
-        if text.startswith("no connection"):
-            return "check host and port in the URL, and that the server is running"
-        if text.startswith("there is no host"):
-            return "check the host in the URL, and the network"
-        if text.endswith("where the greeting was due"):
-            return f"{_AGAIN}; {_MAY_WANT_CERTIFICATE}"
-        return _AGAIN
-    if isinstance(error, JournalError):
-        return _hint_for_journal(text)
-    if isinstance(error, RemoteProtocolError):
-        if "--bare-lf" in text:
-            return ""
-        return "run with -v to see what the server said"
+def _what(error: POP3Error) -> str:
+    """Return what is wrong, without the library's advice to programmers."""
+    if isinstance(error, RemoteProtocolError | ResponseTimeout | MechanismUnavailable):
+        return error.what
+    return str(error)
+
+
+def _hint(error: POP3Error) -> str:
+    """Return what to do about `error`."""
+    match error:
+        case CommandError():
+            return _hint_for_refusal(error)
+        case TlsError():
+            return _hint_for_tls(error)
+        case ResponseTimeout():
+            return _hint_for_silence(error)
+        case ConnectionLost():
+            return _hint_for_lost_connection(error)
+        case JournalError():
+            return _hint_for_journal(error)
+        case RemoteProtocolError():
+            return _BARE_LF if error.hint == "bare_lf" else "run with -v to see what the server said"
+        case MechanismUnavailable(hint="mechanism"):
+            return "name one by --auth to try it"
     return ""
 
 
-def _hint_for_journal(text: str) -> str:
-    if text.endswith(": database or disk is full"):
-        return "make room and run again"
-    if text.endswith((": unable to open database file", ": attempt to write a readonly database")):
-        return "check that its folder is there and can be written, or choose another file by --journal"
+def _hint_for_silence(error: ResponseTimeout) -> str:
+    match error.hint:
+        case "bare_lf":
+            return f"its last octets were LF, dot, CRLF: {_BARE_LF}"
+        case "final_dot":
+            return "if that was all, the final dot stands right behind the text, and the end cannot be told"
+        case "window":
+            return (
+                f"{error.in_flight} commands were in flight: if the server cannot pipeline though it says so, say "
+                "--window 1; else try again later, or allow more by --timeout"
+            )
+    if error.command is None:
+        return "check the port (one for TLS from the start needs pop3s://), or allow more by --timeout"
+    return "try again later, or allow more by --timeout"
+
+
+def _hint_for_lost_connection(error: ConnectionLost) -> str:
+    match error.stage:
+        case "connect":
+            return "check host and port in the URL, and that the server is running"
+        case "resolve":
+            return "check the host in the URL, and the network"
+        case "greeting":
+            return f"{_AGAIN}; {_MAY_WANT_CERTIFICATE}"
+    return _AGAIN
+
+
+def _hint_for_journal(error: JournalError) -> str:
+    match error.reason:
+        case "full":
+            return "make room and run again"
+        case "cannot open" | "read-only":
+            return "check that its folder is there and can be written, or choose another file by --journal"
     return ""
 
 
@@ -171,19 +165,20 @@ def _hint_for_credentials(error: AuthenticationError) -> str:
     return "check the user name and the password"
 
 
-def _hint_for_tls(error: TlsError, text: str) -> str:
-    cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        if cause.verify_code in _EXPIRED:
+def _hint_for_tls(error: TlsError) -> str:
+    match error.reason:
+        case "expired":
             return "the server's operator must renew it, or this machine's clock is wrong"
-        if cause.verify_code in _WRONG_NAME:
+        case "name":
             return "write the host as the certificate names it"
-        return "if the authority is a private one, give its certificate by --ca-file"
-    if "not the pinned one" in text:
-        return "if the server's operator confirms the new one, give that by --pin"
-    if "pop3://" in text:
-        return ""
-    if isinstance(cause, ssl.SSLError):
-        return "if it is one for STLS, write pop3:// in the URL"
-    certificate = f"; {_MAY_WANT_CERTIFICATE}" if "in the TLS handshake" in text else ""
-    return f"check the port, and try again{certificate}"
+        case "certificate":
+            return "if the authority is a private one, give its certificate by --ca-file"
+        case "pin":
+            return "if the server's operator confirms the new one, give that by --pin"
+        case "version":
+            return "the server's operator should bring its TLS up to date"
+        case "not TLS":
+            return "if the port is one for STLS, write pop3:// in the URL"
+        case "timeout":
+            return "check the port, and try again"
+    return f"check the port, and try again; {_MAY_WANT_CERTIFICATE}"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
-from pop3aio._cli._errors import ExitStatus, describe, one_line
+from pop3aio._cli._errors import describe, one_line
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._progress import show_progress
@@ -153,10 +154,10 @@ async def _fetch(target: Target, job: Job, output: Output) -> int:
 
 def tell(report: FetchReport, job: Job, output: Output) -> int:
     """Say what was done, failures on standard error; returns the exit status."""
-    refused = "" if report.commit != "refused" else _say_refused(report, output)
+    refused = None if report.commit != "refused" else _say_refused(report, output)
     for error in report.broken:
         output.warn(f"{describe(error)}; another session went on")
-    failed = [failure for failure in report.failed if str(failure.error) != refused]
+    failed = [failure for failure in report.failed if failure.error is not refused]
     for failure in failed:
         uid = "" if failure.uid is None else f" (unique-id {failure.uid})"
         output.warn(f"message {failure.number}{uid}: {failure.error}")
@@ -222,13 +223,13 @@ def _failure(failure: Failure) -> dict[str, object]:
     }
 
 
-def _say_refused(report: FetchReport, output: Output) -> str:
-    """Say once what stands in the report for each message that should have been deleted; returns its text."""
-    text = str(report.failed[-1].error)
+def _say_refused(report: FetchReport, output: Output) -> BaseException:
+    """Say once what stands in the report for each message that should have been deleted; returns that error."""
+    error = report.failed[-1].error
     output.warn(
-        f"{text}: of {count(report.deleted)} marked for deletion some or none are deleted; run it again later"
+        f"{error}: of {count(report.deleted)} marked for deletion some or none are deleted; run it again later"
     )
-    return text
+    return error
 
 
 def _summary(report: FetchReport, job: Job) -> list[str]:

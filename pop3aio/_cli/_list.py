@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
-from pop3aio._cli._errors import WITHOUT_UIDS, ExitStatus, one_line
+from pop3aio._cli._errors import WITHOUT_UIDS, one_line
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._headers import Headers, parse_headers
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size

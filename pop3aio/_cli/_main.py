@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from pop3aio._cli._arguments import parse_arguments
-from pop3aio._cli._errors import ExitStatus, Failed, describe
+from pop3aio._cli._errors import Failed, describe
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._loop import Terminated
 from pop3aio._cli._output import Output, abandon_stdout
 

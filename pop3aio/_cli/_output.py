@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pop3aio._cli._errors import ExitStatus, one_line
+from pop3aio._cli._errors import one_line
+from pop3aio._cli._exit_codes import ExitStatus
 
 __all__ = ("Output", "abandon_stdout", "count", "size")
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pop3aio._cli._errors import ExitStatus, Failed, one_line
+from pop3aio._cli._errors import Failed, one_line
+from pop3aio._cli._exit_codes import ExitStatus
 
 __all__ = ("WAYS", "PasswordSource", "find_password", "warn_if_readable")
 

@@ -12,7 +12,8 @@ import secrets
 import socket
 from collections.abc import Iterator
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count
 from pop3aio._cli._passwords import PasswordSource, find_password

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pop3aio._cli._errors import ExitStatus, Failed, describe
+from pop3aio._cli._errors import Failed, describe
+from pop3aio._cli._exit_codes import ExitStatus, status_of
 from pop3aio._cli._logins import ByCertificate, ByPassword, ByToken, Login
 from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from pop3aio._cli._output import Output
@@ -19,15 +20,7 @@ from pop3aio._cli._tokens import TokenCommand
 from pop3aio._cli._url import ServerUrl, Tls, parse_url
 from pop3aio._client import Client
 from pop3aio._connect import Connect, connect
-from pop3aio._errors import (
-    ConnectionLost,
-    LoginDelay,
-    MailboxInUse,
-    ResponseTimeout,
-    ServerTemporaryError,
-    TlsError,
-    TlsRequired,
-)
+from pop3aio._errors import TlsError, TlsRequired
 from pop3aio._record._recorder import Recorder
 from pop3core import POP3Error
 
@@ -35,6 +28,9 @@ __all__ = ("Target", "find_target")
 
 _ANSWER_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 30.0
+
+# Behind these a server's certificate can be looked at.
+_CERTIFICATE_FAULTS = frozenset({"certificate", "name", "expired", "pin"})
 
 _T = TypeVar("_T")
 
@@ -80,7 +76,7 @@ class Target:
         This is to see what there is: whoever answers may be anyone, and must get nothing that is secret.
         """
         ways: list[tuple[Tls, ssl.SSLContext | None]] = []
-        if isinstance(error, TlsError) and _is_about_certificate(error):
+        if isinstance(error, TlsError) and error.reason in _CERTIFICATE_FAULTS:
             ways = [(self.url.tls, context) for context in lenient_contexts(self.ca_file)]
         elif isinstance(error, TlsError | TlsRequired) and self.url.tls == "starttls":
             ways = [("none", None)]
@@ -144,10 +140,6 @@ class Target:
         )
 
 
-def _is_about_certificate(error: TlsError) -> bool:
-    return isinstance(error.__cause__, ssl.SSLCertVerificationError) or "not the pinned one" in str(error)
-
-
 async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _T:
     try:
         return await step
@@ -156,12 +148,7 @@ async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _
 
 
 def _failed(error: POP3Error, status: ExitStatus, output: Output) -> Failed:
-    if isinstance(error, ConnectionLost | ResponseTimeout):
-        # Also in the middle of a login: there was no answer to it.
-        status = ExitStatus.CONNECTION
-    elif isinstance(error, MailboxInUse | LoginDelay | ServerTemporaryError):
-        status = ExitStatus.TRY_LATER
-    return Failed(output.masked(describe(error)), status)
+    return Failed(output.masked(describe(error)), status_of(error, status))
 
 
 def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = True) -> Target:

@@ -6,7 +6,8 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._passwords import warn_if_readable
 from pop3aio._wire._tls import default_ssl_context
 

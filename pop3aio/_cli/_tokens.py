@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 
 __all__ = ("TokenCommand",)
 

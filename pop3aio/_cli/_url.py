@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from pop3aio._cli._errors import ExitStatus, Failed, one_line
+from pop3aio._cli._errors import Failed, one_line
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
 from pop3aio._options import PORTS, Tls
 from pop3aio._wire._host import host_name

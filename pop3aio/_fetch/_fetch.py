@@ -119,7 +119,9 @@ def alone(ledger: Ledger) -> Iterator[None]:
     """Keep a second fetch of the account out: both would take the same messages for new."""
     place = (ledger.journal_id, ledger.account)
     if place in _running:
-        raise JournalError(f"another fetch of {ledger.account} uses {ledger!r} just now; let it finish")
+        raise JournalError(
+            f"another fetch of {ledger.account} uses {ledger!r} just now; let it finish", reason="in use"
+        )
     _running.add(place)
     try:
         yield

@@ -5,15 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from pop3core import POP3Error
 
-__all__ = ("Identity", "Journal", "JournalError", "identities")
+__all__ = ("Identity", "Journal", "JournalError", "JournalFault", "identities")
+
+
+JournalFault: TypeAlias = Literal["in use", "full", "read-only", "cannot open", "damaged", "newer"]
+"""Why a journal cannot be used."""
 
 
 class JournalError(POP3Error):
-    """The journal cannot be used; the message says what to do."""
+    """The journal cannot be used; the message says what to do.
+
+    Attributes:
+        reason: ``"in use"``: another run or process has it; ``"full"``: there is no room on its disk;
+            ``"read-only"``: it or its file system cannot be written; ``"cannot open"``: its folder is missing or
+            forbidden; ``"damaged"``: it is no journal, or no longer one; ``"newer"``: a newer version of this library
+            wrote it; None: another one, which the message tells.
+    """
+
+    def __init__(self, message: str = "", *, reason: JournalFault | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Identity(NamedTuple):

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pop3aio._fetch._journal import Identity, JournalError, identities
+from pop3aio._fetch._journal import Identity, JournalError, JournalFault, identities
 
-__all__ = ("SQLiteJournal",)
+__all__ = ("SQLiteJournal", "fault_of")
 
 _T = TypeVar("_T")
 
@@ -53,6 +53,16 @@ CREATE TABLE IF NOT EXISTS memo (
 """
 
 _VERSION = 3
+
+_REASONS: dict[int, JournalFault] = {
+    sqlite3.SQLITE_BUSY: "in use",
+    sqlite3.SQLITE_LOCKED: "in use",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "cannot open",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
 
 # How often the whole account is gone through, for what is not listed any more.
 _SWEEP_EVERY = 86400.0
@@ -178,20 +188,31 @@ class SQLiteJournal:
             if self._database is None:
                 self._database = self._open()
             return work(self._database)
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise JournalError(
+        except sqlite3.DatabaseError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.DatabaseError) -> JournalError:
+        """Say what is wrong with the file, by SQLite's number and not by its words."""
+        reason = fault_of(error, self.path.parent)
+        match reason:
+            case "in use":
+                text = (
                     f"another process is using the journal {self.path}; let it finish, or give a run for another "
                     "account its own"
-                ) from error
-            raise JournalError(
-                f"the journal {self.path}{self._room(error)} cannot be used: {error}"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise JournalError(
-                f"the journal {self.path} is damaged ({error}): move it away and run again; what stands in the "
-                "Maildir already is recognised there and not fetched twice"
-            ) from error
+                )
+            case "damaged":
+                text = (
+                    f"the journal {self.path} is damaged ({error}): move it away and run again; what stands in the "
+                    "Maildir already is recognised there and not fetched twice"
+                )
+            case "read-only":
+                text = f"the journal {self.path} cannot be written: the file or its file system is read-only"
+            case "full":
+                free = shutil.disk_usage(self.path.parent).free
+                text = f"the journal {self.path} cannot be used: the disk is full, {free} octets are free"
+            case _:
+                text = f"the journal {self.path} cannot be used: {error}"
+        return JournalError(text, reason=reason)
 
     def _open(self) -> sqlite3.Connection:
         existed = self.path.exists()
@@ -207,7 +228,8 @@ class SQLiteJournal:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
                 raise JournalError(
-                    f"the journal {self.path} was written by a newer pop3aio (format {version}); use that one"
+                    f"the journal {self.path} was written by a newer pop3aio (format {version}); use that one",
+                    reason="newer",
                 )
             with database:
                 database.execute("BEGIN IMMEDIATE")
@@ -225,11 +247,6 @@ class SQLiteJournal:
         if not existed:
             _sync_directory(self.path.parent)
         return database
-
-    def _room(self, error: sqlite3.Error) -> str:
-        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL:
-            return ""
-        return f", where {shutil.disk_usage(self.path.parent).free} octets are free,"
 
     def _close(self) -> None:
         if self._database is not None:
@@ -324,6 +341,27 @@ def _memo(database: sqlite3.Connection, account: str, text: str | None) -> str:
         with database:
             database.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (account, text))
     return row[0] if row is not None else ""
+
+
+def fault_of(error: sqlite3.DatabaseError, folder: Path) -> JournalFault | None:
+    """Return why the journal in `folder` cannot be used, or None for a reason that is none of the known ones."""
+    # The lower octet is the kind, the rest a detail of it. Errors of Python's module have no number.
+    reason = _REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if reason in (None, "cannot open") and _is_read_only(folder):
+        # SQLite calls it a disk I/O error, or says that it cannot open the file.
+        return "read-only"
+    if reason is None and not isinstance(error, sqlite3.OperationalError):
+        return "damaged"
+    return reason
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Tell whether a folder lies on a file system that cannot be written."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):
+        # There is no such folder, or the system does not tell.
+        return False
 
 
 def _sync_directory(path: Path) -> None:

@@ -213,6 +213,7 @@ class Authorization(Session):
     def _accepted(self, user: str | None) -> None:
         """Record that the server has taken the login, also when its caller has been cancelled."""
         self._user = user
+        self._queue.pump.stage = "session"
         self._set_window()
 
     async def _logged_in(self) -> None:

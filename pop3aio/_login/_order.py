@@ -101,9 +101,7 @@ def token_ways(mechanism: str | None, capabilities: Capabilities | None) -> list
     known = [rule.name for rule in POLICY if rule.secret == "token"]  # noqa: S105 - a kind, not a token
     ways = [name for name in (capabilities.sasl if capabilities is not None else ()) if name in known]
     if not ways:
-        raise MechanismUnavailable(
-            f"the server offers none of {', '.join(known)}; name one as mechanism to try it"
-        )
+        raise MechanismUnavailable(f"the server offers none of {', '.join(known)}", hint="mechanism")
     return ways
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 
-from pop3aio._errors import ConnectionLost, ResponseTimeout
+from pop3aio._errors import ConnectionLost, ResponseTimeout, Stage
 from pop3aio._session._call import Call
 from pop3aio._session._deadline import PATIENCE, Clock, Deadline, patience_left
 from pop3aio._session._line import Line
@@ -47,6 +47,8 @@ class Pump:
         self.stream = stream
         self.timeout = timeout
         self.masks = Masks()
+        self.stage: Stage = "greeting"
+        """How far the session has come, for the errors that end it; the session moves it on."""
         self.failed: POP3Error | None = None
         """Why the connection is unusable: the one exception that all others are copied from."""
         self.fed = False
@@ -104,13 +106,13 @@ class Pump:
         try:
             event = self.core.next_event()
         except RemoteProtocolError as error:
-            self.fail(violation(error, self.masks))
+            self.fail(violation(error, self.masks, self.stage))
             return None
         if event is None:
             self.fed = False
             return None
         if isinstance(event, ConnectionClosed):
-            self.fail(ConnectionLost("the server closed the connection"))
+            self.fail(ConnectionLost("the server closed the connection", stage=self.stage))
             return None
         return self.masks.refusal(event) if isinstance(event, Reply) else event
 
@@ -122,7 +124,7 @@ class Pump:
                 if not data:
                     break
         except OSError as error:
-            self.fail(broken(error))
+            self.fail(broken(error, self.stage))
 
     def _feed(self, data: bytes) -> None:
         self.fed = True
@@ -166,7 +168,7 @@ class Pump:
         try:
             data = await self.stream.reader.read(CHUNK)
         except OSError as error:
-            self.fail(broken(error))
+            self.fail(broken(error, self.stage))
             return
         finally:
             self._line.reading = None
@@ -179,13 +181,13 @@ class Pump:
             if self._line.waiting and self._line.first_live() is not call:
                 self._line.pass_turn()
         if self._deadline.expired:
-            self.fail(ResponseTimeout(self._why(call, due if slow else None)))
+            self.fail(self._why(call, due if slow else None))
         elif self.failed is None:
             self._feed(data)
 
-    def _why(self, call: Call | None, slow: Call | None) -> str:
-        """Return what was waited for in vain; `slow` is the call whose patience is at its end, if that was it."""
+    def _why(self, call: Call | None, slow: Call | None) -> ResponseTimeout:
+        """Return the error about what was waited for in vain; `slow` is the call whose patience is over, if any."""
         if slow is not None:
-            return too_slow(slow.command, self.core.limits.min_rate)
+            return too_slow(slow.command, self.core.limits.min_rate, self.core.outstanding)
         begun = self._tail if self.core.answering else b""
         return overdue(None if call is None else call.command, begun, self.core.outstanding)

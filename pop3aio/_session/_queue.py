@@ -287,7 +287,7 @@ class CommandQueue:
                 shown = masked(event) if isinstance(call.command, _LOGINS) else event
                 logger.debug("< %s", printable(self.masks.octets(shown.raw).decode("latin-1")))
             if call.check is not None and (wrong := call.check(event)) is not None:
-                self.fail(violation(wrong, self.masks))
+                self.fail(violation(wrong, self.masks, self.pump.stage))
                 return
             # After STLS the turn is kept until the handshake is done.
             if not event.more and not (event.ok and type(call.command) is Stls):

@@ -1,11 +1,11 @@
-"""Why a connection ended, in words for the reader of a traceback."""
+"""Why a connection ended: errors with the facts as attributes, and with words for the reader of a traceback."""
 
 from __future__ import annotations
 
 import copy
 import re
 
-from pop3aio._errors import ConnectionLost, printable
+from pop3aio._errors import ConnectionLost, ResponseTimeout, Stage, printable
 from pop3aio._session._masks import Masks
 from pop3core import Command, POP3Error, RemoteProtocolError, TruncatedResponse, UnsolicitedResponse
 
@@ -15,7 +15,7 @@ __all__ = ("broken", "overdue", "too_slow", "violation")
 _QUOTE = re.compile(r"b['\"].*", re.DOTALL)
 
 
-def violation(error: POP3Error, masks: Masks) -> POP3Error:
+def violation(error: POP3Error, masks: Masks, stage: Stage) -> POP3Error:
     """Tell a lost connection from a broken protocol, without the secrets that the server may have echoed."""
     if isinstance(error, UnsolicitedResponse) and (raw := masks.octets(error.raw)) != error.raw:
         error = UnsolicitedResponse(
@@ -27,10 +27,10 @@ def violation(error: POP3Error, masks: Masks) -> POP3Error:
         error.args = (f"the server broke the protocol in the answer to {kept.command}: ***",)
     explained = error
     if isinstance(error, TruncatedResponse):
-        explained = ConnectionLost(str(error))
+        explained = ConnectionLost(error.what, stage=stage)
     elif isinstance(error, UnsolicitedResponse) and error.raw.startswith(b"-ERR"):
         explained = ConnectionLost(
-            f"the server ended the session: {printable(error.raw.decode('latin-1').strip())}"
+            f"the server ended the session: {printable(error.raw.decode('latin-1').strip())}", stage=stage
         )
     if explained is not error:
         explained.__cause__ = error
@@ -43,37 +43,42 @@ def _quoted(error: RemoteProtocolError) -> bytes:
     return quote[0].encode() if quote is not None else b""
 
 
-def broken(error: OSError) -> ConnectionLost:
+def broken(error: OSError, stage: Stage) -> ConnectionLost:
     """Say that the transport failed."""
-    lost = ConnectionLost(f"the connection broke: {error.strerror or error}")
+    lost = ConnectionLost(f"the connection broke: {error.strerror or error}", stage=stage)
     lost.__cause__ = error
     return lost
 
 
-def too_slow(command: Command, min_rate: int) -> str:
+def too_slow(command: Command, min_rate: int, in_flight: int) -> ResponseTimeout:
     """Say that an answer came, but too slowly."""
+    name = command.redacted()
     rate = f"{min_rate} octets a second"
-    return f"the answer to {command.redacted()} comes at less than {rate}; the connection was closed"
+    return ResponseTimeout(
+        f"the answer to {name} comes at less than {rate}; the connection was closed",
+        command=name,
+        in_flight=in_flight,
+    )
 
 
-def overdue(command: Command | None, tail: bytes, outstanding: int) -> str:
+def overdue(command: Command | None, tail: bytes, in_flight: int) -> ResponseTimeout:
     """Say what was waited for in vain, and what may be wrong.
 
-    `command` is None for the greeting; `tail` is the last that came of the answer, if any; `outstanding` is how many
-    commands were in flight.
+    `command` is None for the greeting; `tail` is the last that came of the answer, if any; `in_flight` is how many
+    commands were not answered yet.
     """
-    what = f"the answer to {command.redacted()}" if command is not None else "the greeting"
-    text = f"the server did not send {what} in time; the connection was closed"
     if command is None:
-        return text
+        return ResponseTimeout("the server did not send the greeting in time; the connection was closed")
+    name = command.redacted()
+    error = ResponseTimeout(
+        f"the server did not send the answer to {name} in time; the connection was closed",
+        command=name,
+        in_flight=in_flight,
+    )
     if tail == b"\n.\r\n" and command.multiline:
-        text += (
-            "; its last octets were LF, dot, CRLF: if it ends lines by LF alone, connect with bare_lf=True"
-        )
+        error.hint = "bare_lf"
     elif tail.endswith(b".\r\n") and command.multiline:
-        text += "; if that was all, the final dot stands right behind the text, and the end cannot be told"
-    elif outstanding > 1 and not tail:
-        text += (
-            f"; {outstanding} commands were in flight: if it cannot pipeline though it says so, use window=1"
-        )
-    return text
+        error.hint = "final_dot"
+    elif in_flight > 1 and not tail:
+        error.hint = "window"
+    return error

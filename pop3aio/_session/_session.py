@@ -167,6 +167,7 @@ class Session:
             if handshake:
                 await client._handshake(options.ssl_context or await shared_ssl_context())
             client.greeting = await client._queue.greeting()
+            client._queue.pump.stage = "login"
             if not client.greeting.ok:
                 raise command_error(client.greeting, "the connection")
             await client.capa()

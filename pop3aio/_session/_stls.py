@@ -61,7 +61,7 @@ async def upgrade(
         if early is not None:
             core.receive_data(early)
             if not early:
-                raise TlsError(f"{name} closed the connection in the TLS handshake")
+                raise TlsError(f"{name} closed the connection in the TLS handshake", reason="closed")
         # Raises StartTlsInjection if octets are there.
         core.next_event()
         await handshake(context)
@@ -70,7 +70,7 @@ async def upgrade(
         queue.fail(error)
         raise
     except OSError as error:
-        lost = TlsError(f"{name} closed the connection before the TLS handshake")
+        lost = TlsError(f"{name} closed the connection before the TLS handshake", reason="closed")
         queue.fail(lost)
         raise lost from error
     except BaseException:

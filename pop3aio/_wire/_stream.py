@@ -18,13 +18,34 @@ import contextlib
 import socket
 import ssl
 
-from pop3aio._errors import TlsError, printable
+from pop3aio._errors import TlsError, TlsFault, printable
 from pop3aio._wire._host import certificate_name
 from pop3aio._wire._pin import digests
 from pop3aio._wire._reach import reach
 from pop3aio._wire._reader import CHUNK, ChunkProtocol, ChunkReader
 
 __all__ = ("Stream", "open_stream")
+
+# OpenSSL's numbers (x509_vfy.h): the certificate is before or past its days; the name or the address is another.
+_CERTIFICATE_FAULTS: dict[int, TlsFault] = {9: "expired", 10: "expired", 62: "name", 64: "name"}
+
+# OpenSSL's names for what it found.
+_NOTHING_IN_COMMON = frozenset(
+    {
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_SSL_VERSION",
+        "VERSION_TOO_LOW",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_CIPHERS_AVAILABLE",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+        "DH_KEY_TOO_SMALL",
+        "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+    }
+)
+_NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
 
 
 class Stream:
@@ -71,11 +92,14 @@ class Stream:
         try:
             early = self.poll()
         except OSError as error:
-            raise TlsError(f"{server_hostname} closed the connection before the TLS handshake") from error
+            raise TlsError(
+                f"{server_hostname} closed the connection before the TLS handshake", reason="closed"
+            ) from error
         if early:
             raise TlsError(
                 f"{server_hostname} speaks before the TLS handshake ({printable(repr(early[:60]))}): this port is "
-                "not for implicit TLS; it may want STLS, the URL scheme pop3://"
+                "not for implicit TLS; it may want STLS, the URL scheme pop3://",
+                reason="not TLS",
             )
         loop = asyncio.get_running_loop()
         reader = ChunkReader(loop)
@@ -92,20 +116,21 @@ class Stream:
             )
         except ssl.SSLCertVerificationError as error:
             raise TlsError(
-                f"the certificate of {server_hostname} is not accepted: {error.verify_message or error}"
+                f"the certificate of {server_hostname} is not accepted: {error.verify_message or error}",
+                reason=_CERTIFICATE_FAULTS.get(error.verify_code, "certificate"),
             ) from error
         except ssl.SSLError as error:
-            raise TlsError(
-                f"no TLS with {server_hostname}: {error.reason or error}; is this a port for TLS?"
-            ) from error
+            raise _handshake_failed(server_hostname, error) from error
         except ConnectionAbortedError as error:
             raise TlsError(
-                f"the TLS handshake with {server_hostname} took more than {timeout:g} s"
+                f"the TLS handshake with {server_hostname} took more than {timeout:g} s", reason="timeout"
             ) from error
         except OSError as error:
-            raise TlsError(f"{server_hostname} closed the connection in the TLS handshake") from error
+            raise TlsError(
+                f"{server_hostname} closed the connection in the TLS handshake", reason="closed"
+            ) from error
         if transport is None:
-            raise TlsError(f"{server_hostname} closed the connection in the TLS handshake")
+            raise TlsError(f"{server_hostname} closed the connection in the TLS handshake", reason="closed")
         if pin is not None:
             _check_pin(transport, pin, server_hostname)
         self._broken = False
@@ -159,13 +184,28 @@ class Stream:
                 getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
 
 
+def _handshake_failed(server_hostname: str, error: ssl.SSLError) -> TlsError:
+    """Tell a server whose TLS is too old (or too new) from one that does not speak TLS."""
+    if error.reason in _NOTHING_IN_COMMON:
+        return TlsError(
+            f"{server_hostname} speaks TLS, but no version or cipher of it that is accepted here ({error.reason})",
+            reason="version",
+        )
+    if error.reason in _NOT_TLS:
+        return TlsError(
+            f"no TLS with {server_hostname}: {error.reason}; is this a port for TLS?", reason="not TLS"
+        )
+    return TlsError(f"no TLS with {server_hostname}: {error.reason or error}", reason="handshake")
+
+
 def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
     of_certificate, of_key = digests(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))
     if pin not in (of_certificate, of_key):
         transport.abort()
         raise TlsError(
             f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is "
-            f"{of_certificate.hex()}, its public key's {of_key.hex()}"
+            f"{of_certificate.hex()}, its public key's {of_key.hex()}",
+            reason="pin",
         )
 
 

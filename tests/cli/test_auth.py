@@ -268,7 +268,7 @@ async def test_a_pin_does_not_replace_verification(cli: Cli, tmp_path: Path) -> 
 
 
 def test_what_to_do_about_other_troubles() -> None:
-    assert describe(TlsError("no TLS")).endswith("check the port, and try again")
+    assert describe(TlsError("late", reason="timeout")).endswith("check the port, and try again")
     assert describe(pop3aio.MechanismUnavailable("none")) == "none"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pop3aio._cli._errors import ExitStatus, Failed
+from pop3aio._cli._errors import Failed
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._url import ServerUrl, parse_url
 from pop3aio._wire._host import host_name
 
