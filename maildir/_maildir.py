@@ -298,15 +298,11 @@ class Maildir:
         A message whose source is still being read is broken off, and a later delivery fails with MaildirError. A second
         call does nothing more. Cancelling waits for the end all the same.
         """
-        cancelled: asyncio.CancelledError | None = None
-        while self._comparing:
-            try:
+        try:
+            while self._comparing:
                 await asyncio.wait(self._comparing)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        await self._writer.close()
-        if cancelled is not None:
-            raise cancelled
+        finally:
+            await self._writer.close()
 
     async def __aenter__(self) -> Self:
         """Make the Maildir if need be; raises MaildirError when it cannot be made or opened, and is closed then."""

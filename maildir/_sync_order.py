@@ -155,8 +155,8 @@ class Committer:
                 return False
             for subdirectory, entry in mine:
                 self._tree.unlink(subdirectory, entry)
-                if self._sync_directories:
-                    self._tree.sync(subdirectory)
+            for subdirectory in {subdirectory for subdirectory, _ in mine if self._sync_directories}:
+                self._tree.sync(subdirectory)
         return True
 
     def clean(self, max_age: float) -> list[str]:
