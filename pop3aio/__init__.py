@@ -31,6 +31,7 @@ from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
 from pop3aio._fetch._store import Deliver, LeaveOnServer, MessageStore, StopFetching
 from pop3aio._options import Options
+from pop3aio._record._recorder import Recorder
 from pop3aio._session._message import Message
 from pop3aio._session._retrieval import Retrieval
 from pop3aio._version import __version__
@@ -91,6 +92,7 @@ __all__ = (
     "Proof",
     "ProofKind",
     "ProtocolError",
+    "Recorder",
     "RemoteProtocolError",
     "Reply",
     "Resolved",

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from pop3core import Capabilities, Greeting, POP3Error, Reply
 
 __all__ = (
+    "KNOWN_CODES",
     "AuthenticationError",
     "CommandError",
     "CommitUncertain",
@@ -233,6 +234,10 @@ _BY_CODE: dict[str, type[CommandError]] = {
     "SYS/PERM": ServerPermanentError,
     "AUTH": AuthenticationError,
 }
+
+
+KNOWN_CODES = tuple(_BY_CODE)
+"""The response codes that have an exception of their own; any other may be made of anything, a secret too."""
 
 
 def command_error(

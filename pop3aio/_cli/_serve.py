@@ -19,6 +19,7 @@ from pop3aio._cli._output import Output, count
 from pop3aio._cli._passwords import PasswordSource, find_password
 from pop3aio._cli._url import ServerUrl
 from pop3aio.testing import FileMessage, Mailbox, Server, Session
+from pop3core import COMMANDS
 
 __all__ = ("run_serve",)
 
@@ -93,11 +94,15 @@ class _Log:
         self._output = output
 
     async def note(self, session: Session, keyword: str, argument: str) -> None:
-        if keyword == "PASS":
-            argument = "***"
+        kind = COMMANDS.get(keyword)
+        if kind is None:
+            # A person who types may have mistyped PASS, or sent the password alone.
+            keyword, argument = "***", "(a command that is not known)"
         elif keyword == "AUTH":
             # What follows the mechanism is a secret.
             argument = argument.partition(" ")[0]
+        elif kind.secret:
+            argument = "***"
         self._output.trace(f"{session.number} < {keyword} {argument}".rstrip())
 
 

@@ -2,8 +2,8 @@
 
 A recording is a text of one event a line. ``S: `` and ``C: `` are what came in one piece from the server and what was
 sent in one piece to it; a piece goes on, behind each line end in it, with `` | ``. ``= `` are the events of the
-connection, see `Mark`. All but printable ASCII is escaped as in Python's bytes, a backslash too. ``***`` in what the
-client sent stands for what was not written down.
+connection, see `Mark`. All but printable ASCII is escaped as in Python's bytes, a backslash too. ``***`` stands for
+what was not written down.
 """
 
 from __future__ import annotations

@@ -1,10 +1,23 @@
-"""``--record``: the session as it went over the wire, without what is secret."""
+"""The recorder: sessions as they went over the wire, in a file, without what is secret.
+
+How it works. `Recorder.tap` puts a stream of its own in place of the session's. Reader and writer of that stream pass
+every octet on, and let the redactor say what is written of it.
+
+Invariants:
+- Nothing reaches the file but through `Redactor`; octets that it holds back are written before the next event.
+- What the session sends and receives is never changed, and never waits for more than a write to a file. A file that
+  cannot be written any more ends the recording, not the session.
+- The file is for its owner alone before the first octet is in it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
+import stat
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from pop3aio._record._format import HEADER, Event, Mark, Received, Sent, write_event
@@ -13,29 +26,64 @@ from pop3aio._wire._stream import Stream
 
 __all__ = ("Recorder",)
 
+logger = logging.getLogger("pop3aio")
+
 
 class Recorder:
-    """Writes sessions into a file, anew each time it is made; raises OSError if it cannot.
+    """Writes sessions down, for a bug report: ``connect(host, record=Recorder("session.txt"))``.
 
-    With `mail`, the mail is written as it is, else with every letter and digit as x. `bare_lf` says how the server
-    ends its lines.
+    User names, passwords, tokens, and what the server answers to them are not written; ``***`` stands there. The file
+    can be read, and replayed by `pop3aio.testing.replay`. What is in it otherwise (greeting, sizes, unique-ids) is what
+    the server said: read it before you show it to others.
+
+    A file has one session behind the other. For sessions that run at the same time make a recorder for each.
+
+    Args:
+        path: the file, which is begun anew now, and is for its owner alone; ``~`` is expanded.
+        mail: whether mail is written as it is. Otherwise every letter and digit of it is an ``x``.
+        bare_lf: whether the server ends its lines by LF alone, as for `connect`.
+
+    Raises:
+        OSError: the file cannot be written.
+        TypeError: an argument is of the wrong type.
     """
 
-    def __init__(self, path: str, *, mail: bool, bare_lf: bool = False) -> None:
-        self._path = path
+    def __init__(self, path: str | os.PathLike[str], *, mail: bool = False, bare_lf: bool = False) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path is the name of a file, as in 'session.txt', not {path!r}")
+        for name, value in (("mail", mail), ("bare_lf", bare_lf)):
+            if type(value) is not bool:
+                raise TypeError(f"{name} is True or False, not {value!r}")
+        self._path = os.path.expanduser(path)
         self._mail = mail
         self._bare_lf = bare_lf
         with self._open("w") as file:
+            _keep_to_owner(file.fileno())
             file.write(HEADER + "\n")
+
+    def __repr__(self) -> str:
+        return f"Recorder({self._path!r})"
 
     def _open(self, mode: str) -> IO[str]:
         return open(
             self._path, mode, encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)
         )
 
-    def tap(self, stream: Stream) -> Stream:
-        """Return a stream in place of this one that writes down what goes over it."""
+    def tap(self, stream: Stream, /) -> Stream:
+        """Return a stream in place of this one that writes down what goes over it; `connect` calls this.
+
+        Raises:
+            OSError: the file cannot be written any more.
+        """
         return _TappedStream(stream, Redactor(keep_mail=self._mail, bare_lf=self._bare_lf), self._open("a"))
+
+
+def _keep_to_owner(descriptor: int) -> None:
+    """Take a file that was there before away from everybody but its owner; a device or a pipe stays as it is."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        # Some file systems have no permissions.
+        with suppress(OSError, AttributeError):
+            os.fchmod(descriptor, 0o600)
 
 
 class _TappedStream(Stream):
@@ -54,14 +102,28 @@ class _TappedStream(Stream):
         self.writer = cast(asyncio.StreamWriter, _TappedWriter(self.writer, self))
 
     def note(self, *events: Event) -> None:
-        if not self._file.closed:
-            for event in (*map(Received, self._redactor.flush()), *events):
+        held = self._redactor.flush()
+        self._write(*([Received(held)] if held else ()), *events)
+
+    def _write(self, *events: Event) -> None:
+        if self._file.closed:
+            return
+        try:
+            for event in events:
                 self._file.write(write_event(event))
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Write no more: what the recorder lacks must not end the session."""
+        logger.warning("the recording ends here: %s", error.strerror or error)
+        with suppress(OSError):
+            self._file.close()
 
     def received(self, data: bytes) -> None:
         if data:
-            if pieces := self._redactor.received(data):
-                self.note(*map(Received, pieces))
+            if shown := self._redactor.received(data):
+                self._write(Received(shown))
         else:
             self.note(Mark.END)
 
@@ -84,7 +146,10 @@ class _TappedStream(Stream):
             await super().close(grace)
         finally:
             self.note()
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                self._give_up(error)
 
 
 class _TappedReader:

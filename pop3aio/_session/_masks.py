@@ -14,6 +14,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from dataclasses import replace
 
+from pop3aio._errors import KNOWN_CODES
 from pop3core import Reply
 
 __all__ = ("Masks", "masked")
@@ -21,8 +22,6 @@ __all__ = ("Masks", "masked")
 # Shorter secrets stand in any text by chance.
 _SHORTEST = 4
 _MASK = b"***"
-# A code that is not one of these may be made of the secret.
-_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP", "SYS/PERM", "AUTH")
 
 
 class Masks:
@@ -68,6 +67,6 @@ class Masks:
 def masked(reply: Reply) -> Reply:
     """Return a reply of which only the status and a well-known response code are left."""
     code = reply.code or ""
-    known = next((name for name in _CODES if code == name or code.startswith(f"{name}/")), None)
+    known = next((name for name in KNOWN_CODES if code == name or code.startswith(f"{name}/")), None)
     raw = reply.raw.partition(b" ")[0] + (f" [{known}] ***" if known else " ***").encode()
     return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode(), code=known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -117,6 +118,30 @@ async def test_the_dialogue(cli: Cli, serve: Serve, tmp_path: Path) -> None:
     shown = (await finish(process)).err.splitlines()
     assert shown[:4] == ["1 < CAPA", "1 < USER me", "1 < PASS ***", "1 < LIST"]
     assert "2 < AUTH PLAIN" in shown
+
+
+async def test_the_dialogue_shows_no_mistyped_password(serve: Serve, tmp_path: Path) -> None:
+    folder_of_mail(tmp_path, mails(1))
+    process, lines = await serve(tmp_path, "-v", password=PASSWORD)
+    host, _, port = place(lines).rpartition("@")[2].partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for line in (
+        "PSAS hunter2",
+        "hunter2",
+        "PASSWORD hunter2",
+        "APOP user hunter2",
+        "AUTH PLAIN hunter2",
+        "QUIT",
+    ):
+        writer.write(line.encode() + b"\r\n")
+        await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    process.send_signal(signal.SIGINT)
+    shown = (await finish(process)).err
+    assert "hunter2" not in shown
+    assert "*** (a command that is not known)" in shown
+    assert "1 < APOP ***" in shown
 
 
 async def test_bad_input(cli: Cli, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ async def messages(server: RealServer, found: Findings) -> str:
     same = exact = 0
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "recording"
-        recorder = Recorder(str(recording), mail=True)
+        recorder = Recorder(recording, mail=True)
         while waiting:
             number, name = waiting[0]
             try:

@@ -274,7 +274,7 @@ def test_what_is_written_can_be_read(events: list[Event]) -> None:
 async def test_the_example_in_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = DOCUMENT.read_text()
     (recording,) = re.findall(f"```\n({HEADER}\n.*?)```", text, re.DOTALL)
-    (example,) = re.findall("```python\n(.*?)```", text, re.DOTALL)
+    (_, example) = re.findall("```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "session.txt").write_text(recording)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
