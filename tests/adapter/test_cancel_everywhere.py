@@ -150,7 +150,7 @@ async def cancel_everywhere(
             await client.quit()
         for session in server.sessions:
             await session.wait_closed()
-        assert not await leaks.settle(rounds=20), suspension
+        assert not await leaks.settled(), suspension
         if through:
             return
 

@@ -45,7 +45,7 @@ def left(under: Path) -> dict[str, list[str]]:
 
 async def nothing_left(under: Path, leaks: Leaks, suspension: int) -> None:
     assert left(under) == {"threads": [], "files": []}, suspension
-    assert not await leaks.settle(rounds=40), suspension
+    assert not await leaks.settled(), suspension
 
 
 # -- the journal

@@ -38,7 +38,7 @@ async def test_cancel_at_every_await(certificates: Certificates, tls: Any, when:
                 await client.quit()
             for session in server.sessions:
                 await session.wait_closed()
-            assert not await leaks.settle(rounds=10), suspension
+            assert not await leaks.settled(), suspension
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls", "none"])
@@ -61,7 +61,7 @@ async def test_cancel_the_block_at_every_await(certificates: Certificates, tls: 
                 return
             for session in server.sessions:
                 await session.wait_closed()
-            assert not await leaks.settle(rounds=10), suspension
+            assert not await leaks.settled(), suspension
 
 
 @pytest.mark.parametrize("when", ["early", "late"])
@@ -81,7 +81,7 @@ async def test_cancel_a_start_on_streams_at_every_await(when: When) -> None:
                 await client.quit()
             for session in server.sessions:
                 await session.wait_closed()
-            assert not await leaks.settle(rounds=10), suspension
+            assert not await leaks.settled(), suspension
 
 
 @pytest.mark.parametrize("when", ["early", "late"])
@@ -104,7 +104,7 @@ async def test_cancel_a_block_over_streams_at_every_await(when: When) -> None:
                 through = True
             for session in server.sessions:
                 await session.wait_closed()
-            assert not await leaks.settle(rounds=10), suspension
+            assert not await leaks.settled(), suspension
             if through:
                 assert suspension > 2
                 return

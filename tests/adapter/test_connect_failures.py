@@ -14,6 +14,7 @@ import pytest
 import pop3aio
 from pop3aio._wire._stream import Stream, open_stream
 from pop3aio.testing import Server
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, Script
 
 
@@ -59,7 +60,9 @@ async def test_a_host_that_does_not_answer() -> None:
             filler.setblocking(False)
             assert filler.connect_ex(deaf.getsockname()) == errno.EINPROGRESS
         with pytest.raises(pop3aio.ConnectionLost, match=r"within 0\.1 s"):
-            await pop3aio.connect("127.0.0.1", deaf.getsockname()[1], tls="none", connect_timeout=0.1)
+            await pop3aio.connect(
+                "127.0.0.1", deaf.getsockname()[1], tls="none", connect_timeout=stretched(0.1)
+            )
 
 
 async def test_a_greeting_that_refuses() -> None:
@@ -79,7 +82,7 @@ async def test_a_greeting_of_another_protocol() -> None:
 async def test_a_greeting_that_does_not_come() -> None:
     async with Server(greeting=b"") as server:
         with pytest.raises(pop3aio.ResponseTimeout, match="did not send the greeting in time") as caught:
-            await pop3aio.connect("127.0.0.1", server.port, tls="none", timeout=0.05)
+            await pop3aio.connect("127.0.0.1", server.port, tls="none", timeout=stretched(0.05))
         assert isinstance(caught.value, TimeoutError)
         assert isinstance(caught.value, pop3aio.POP3Error)
 
@@ -131,7 +134,7 @@ async def test_the_async_with_form_raises_on_entry() -> None:
 async def test_a_timeout_around_the_attempt() -> None:
     async with Server(greeting=b"") as server:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(stretched(0.05)):
                 await pop3aio.connect("127.0.0.1", server.port, tls="none")
 
 

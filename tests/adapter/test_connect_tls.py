@@ -13,6 +13,7 @@ import pop3aio
 from pop3aio._wire._reader import ChunkReader
 from pop3aio._wire._stream import open_stream
 from pop3aio.testing import Certificates, Server, make_certificates
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, Script, capa, welcome
 
 
@@ -113,7 +114,7 @@ async def test_a_server_for_tls_asked_for_stls(certificates: Certificates) -> No
     async with Server(tls="implicit", ssl_context=certificates.server_context()) as server:
         # It waits for a ClientHello, and we for a greeting.
         with pytest.raises(pop3aio.ResponseTimeout, match="greeting"):
-            await pop3aio.connect("localhost", server.port, tls="starttls", timeout=0.05)
+            await pop3aio.connect("localhost", server.port, tls="starttls", timeout=stretched(0.05))
 
 
 async def test_a_handshake_that_does_not_go_on() -> None:
@@ -122,7 +123,7 @@ async def test_a_handshake_that_does_not_go_on() -> None:
 
     async with Script(play) as server:
         with pytest.raises(pop3aio.TlsError, match=r"the TLS handshake with 127.0.0.1 took more than 0.05 s"):
-            await pop3aio.connect(server.host, server.port, connect_timeout=0.05)
+            await pop3aio.connect(server.host, server.port, connect_timeout=stretched(0.05))
 
 
 async def test_the_end_comes_in_the_handshake() -> None:

@@ -15,10 +15,11 @@ from pop3aio._session._deadline import PATIENCE
 from pop3aio._wire._stream import open_stream
 from pop3aio.testing import Certificates
 from tests.kit.clock import Clock
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, Script, abandon, admit, iterate, session, welcome
 
 # Seconds: the drops come ten times as often, so that no time between two of them is ever too long.
-SHORT = 0.05
+SHORT = stretched(0.05)
 
 # No real second may pass in the tests by the clock.
 TIMEOUT = 60.0

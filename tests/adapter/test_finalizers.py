@@ -12,6 +12,7 @@ import pytest
 import pop3aio
 from pop3aio._wire._reader import ChunkProtocol, ChunkReader
 from pop3aio.testing import Server
+from tests.kit.pace import stretched
 
 MAIL = [b"Subject: %d\r\n\r\n" % number + b"x" * 1000 + b"\r\n" for number in range(1, 41)]
 
@@ -36,7 +37,7 @@ async def test_a_message_that_the_collector_finds_in_another_thread() -> None:
             collect_elsewhere()
         finally:
             gc.enable()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(stretched(10)):
             assert (await client.stat()).count == len(MAIL)
 
 
@@ -55,7 +56,7 @@ async def test_a_run_that_the_collector_finds_in_another_thread() -> None:
             cycle.append(cycle)
             del run, cycle
             collect_elsewhere()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(stretched(10)):
                 assert (await client.stat()).count == len(MAIL)
 
 
@@ -68,7 +69,7 @@ async def test_others_who_wait_go_on_when_a_message_is_forgotten() -> None:
         await asyncio.sleep(0)
         assert not other.done()
         del message
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(stretched(10)):
             assert (await other).count == len(MAIL)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, Server
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, Script, session
 
 
@@ -93,7 +94,7 @@ async def test_no_answer_in_time_with_marks() -> None:
         await peer.answer(b"DELE 1", b"+OK\r\n")
         await peer.expect(b"QUIT")
 
-    async with session(play, timeout=0.02) as (client, _):
+    async with session(play, timeout=stretched(0.02)) as (client, _):
         await client.dele(1)
         with pytest.raises(pop3aio.CommitUncertain) as caught:
             await client.quit()
@@ -104,10 +105,10 @@ async def test_the_answer_to_quit_has_five_times_the_time() -> None:
     async def play(peer: Peer) -> None:
         await peer.answer(b"DELE 1", b"+OK\r\n")
         await peer.expect(b"QUIT")
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(stretched(0.15))
         peer.send(b"+OK\r\n")
 
-    async with session(play, timeout=0.1) as (client, _):
+    async with session(play, timeout=stretched(0.1)) as (client, _):
         await client.dele(1)
         await client.quit()
 

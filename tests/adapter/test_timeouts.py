@@ -9,9 +9,10 @@ import pytest
 
 import pop3aio
 from pop3aio._session._deadline import PATIENCE
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, session
 
-SHORT = 0.05
+SHORT = stretched(0.05)
 
 
 async def test_no_answer() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, GeneratedMessage, Server
+from tests.kit.pace import stretched
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -19,7 +20,7 @@ MESSAGES = [b"Subject: %d\r\n\r\nbody\r\n" % n for n in range(1, 30)]
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(stretched(20)):
             await main()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -75,7 +76,7 @@ def test_what_cannot_be(certificates: Certificates) -> None:
             with pytest.raises(pop3aio.TlsError, match="is not accepted"):
                 await pop3aio.connect("127.0.0.1", server.port)
             with pytest.raises(pop3aio.ResponseTimeout):
-                await pop3aio.connect("127.0.0.1", server.port, tls="none", timeout=0.05)
+                await pop3aio.connect("127.0.0.1", server.port, tls="none", timeout=stretched(0.05))
         async with Server(greeting=b"-ERR no\r\n") as server:
             with pytest.raises(pop3aio.CommandError):
                 await pop3aio.connect("127.0.0.1", server.port, tls="none")

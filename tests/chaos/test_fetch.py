@@ -84,7 +84,7 @@ async def runs(certificates: Certificates, path: Path, secure: bool, chance: ran
             assert set(gone) <= set(stored) <= set(MESSAGES)
             assert len(stored) == len(set(stored))
             assert not gone or isinstance(policy, pop3aio.Delete)
-            assert not await leaks.settle(rounds=40)
+            assert not await leaks.settled()
         # What broke its session more than once rests for a while, at most for a day; and waits for one run's deletions.
         for days in (2, 4, 6):
             with unittest.mock.patch("time.time", return_value=time.time() + days * 86400):

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from pop3aio.testing import ChaosProxy, Injected, Server, WireFault, WireFaultKind
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, Script
 
 OCTETS = bytes(range(256)) * 40
@@ -40,7 +41,7 @@ async def through(
 ) -> AsyncIterator[tuple[Streams, ChaosProxy, Script]]:
     """A connection through the proxy to a server that plays."""
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(stretched(20)),
         Script(play) as server,
         ChaosProxy((server.host, server.port), faults, **options) as proxy,
     ):
@@ -118,7 +119,7 @@ async def test_stall() -> None:
         assert await reader.readexactly(100) == OCTETS[:100]
         # Nothing more, not even the end.
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(stretched(0.05)):
                 await reader.read(1)
 
 
@@ -135,7 +136,7 @@ async def test_what_follows_a_stall_does_not_end_the_silence() -> None:
     async with through(speak, *silence) as ((reader, _), proxy, _):
         assert await reader.readexactly(100) == OCTETS[:100]
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(stretched(0.05)):
                 await reader.read(1)
         assert [fault.kind for fault in proxy.injected] == ["stall", "half-close", "merge"]
 
@@ -147,7 +148,7 @@ async def test_delay() -> None:
     async with through(speak, WireFault("delay", at=100, seconds=3600)) as ((reader, _), _, _):
         assert await reader.readexactly(100) == OCTETS[:100]
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(stretched(0.05)):
                 await reader.read(1)
 
 

@@ -118,9 +118,9 @@ async def many_sessions(
         except Exception as error:
             error.add_note(where)
             raise
-        assert not await leaks.settle(rounds=20), where
+        assert not await leaks.settled(), where
     gc.collect()
-    assert not await leaks.settle(rounds=20), (profile, secure, seed)
+    assert not await leaks.settled(), (profile, secure, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -15,6 +15,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Server, make_certificates, sample_messages
+from tests.kit.pace import stretched
 
 ROOT = Path(__file__).parents[2]
 MAIL = [message for message in sample_messages() if len(message) < 100_000]
@@ -56,7 +57,7 @@ async def test_polling_service(tmp_path: Path) -> None:
             tmp_path / "Maildir",
             interval=0.01,
         )
-        async with asyncio.timeout(30), poller.running():
+        async with asyncio.timeout(stretched(30)), poller.running():
             await poller.round_done.wait()
             assert poller.fetched == 3
             server.mailbox.add(MAIL[3])
@@ -75,7 +76,7 @@ async def test_polling_service_gives_up_on_a_wrong_password(tmp_path: Path) -> N
             tmp_path / "Maildir",
             interval=0,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(stretched(30)):
             await poller._poll()
         assert server.connections == 1
 

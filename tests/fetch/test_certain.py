@@ -16,6 +16,7 @@ import pop3aio
 from maildir import Maildir
 from pop3aio import Delete, Identity, Incoming, Keep
 from pop3aio.testing import Refuse, Server, Session
+from tests.kit.pace import stretched
 
 from .support import Copies, MemoryJournal, mail, session
 
@@ -71,7 +72,7 @@ async def test_a_message_that_is_cut_is_never_deleted(
         for _ in range(3):
             with suppress(pop3aio.POP3Error):
                 await pop3aio.collect(
-                    opener(server, timeout=2), box, journal=tmp_path / "journal", delete=Delete()
+                    opener(server, timeout=stretched(2)), box, journal=tmp_path / "journal", delete=Delete()
                 )
         assert server.mailbox.messages == [bad]
         stored = [path.read_bytes() for path in (tmp_path / "box" / "new").iterdir()]
@@ -91,7 +92,7 @@ async def test_where_no_sizes_are_listed(quirks: str, evil: bytes, window: int, 
     async with Server(messages, faults=faults, quirks=quirks) as server:
         for _ in range(4):
             with suppress(pop3aio.POP3Error):
-                async with server.client(window=window, timeout=1) as client:
+                async with server.client(window=window, timeout=stretched(1)) as client:
                     await pop3aio.fetch(client, store, journal=tmp_path / "journal", delete=Delete())
         left = [bytes(message) for message in server.mailbox.messages]  # type: ignore[arg-type]
     assert all(message in left or message in store.contents() for message in messages)
@@ -240,7 +241,7 @@ async def test_a_message_that_swallows_the_next_answer(tmp_path: Path) -> None:
         for _ in range(3):
             with suppress(pop3aio.POP3Error):
                 await pop3aio.collect(
-                    opener(server, timeout=0.5), box, journal=tmp_path / "journal", delete=Delete()
+                    opener(server, timeout=stretched(0.5)), box, journal=tmp_path / "journal", delete=Delete()
                 )
         assert server.mailbox.messages == [messages[2]]
         stored = [path.read_bytes() for path in (tmp_path / "box" / "new").iterdir()]
@@ -266,7 +267,7 @@ async def test_answers_that_are_mixed_up(tmp_path: Path) -> None:
         Maildir(tmp_path / "box", newline="crlf") as box,
     ):
         report = await pop3aio.collect(
-            opener(server, timeout=1), box, journal=tmp_path / "journal", delete=Delete()
+            opener(server, timeout=stretched(1)), box, journal=tmp_path / "journal", delete=Delete()
         )
         assert (report.fetched, report.deleted, len(server.mailbox)) == (2, 2, 0)
     stored = sorted(path.read_bytes() for path in (tmp_path / "box" / "new").iterdir())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pop3aio
 from maildir import Maildir
 from pop3aio.testing import Server, Session
+from tests.kit.pace import stretched
 
 from .support import Copies, MemoryJournal, session
 
@@ -59,7 +60,7 @@ async def test_two_faults_that_cancel_each_other_out(tmp_path: Path) -> None:
         return True
 
     async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none", timeout=0.5)
+        client = await pop3aio.connect(server.host, server.port, tls="none", timeout=stretched(0.5))
         await client.login("user", "password", allow_insecure=True)
         return client
 

@@ -11,6 +11,7 @@ from time import monotonic
 import pop3aio
 from pop3aio import Client, CommandError
 from pop3aio._options import SessionRecorder
+from tests.kit.pace import stretched
 
 from .server import PASSWORD, RealServer, Tls
 
@@ -19,7 +20,7 @@ __all__ = ("MARK", "Findings", "session")
 MARK = " *"
 """Stands behind a cell if there is something to say about it."""
 
-_PATIENCE = 30.0
+_PATIENCE = stretched(30)
 
 
 @dataclass

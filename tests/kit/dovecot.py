@@ -21,10 +21,11 @@ from typing import Self
 import pytest
 
 from pop3aio.testing import make_certificates
+from tests.kit.pace import stretched
 
 __all__ = ("Dovecot", "Fetched", "doveadm_fetch", "require_dovecot")
 
-DEADLINE = 20.0
+DEADLINE = stretched(20)
 
 _CONFIG = """\
 base_dir = {run}

@@ -6,6 +6,8 @@ import asyncio
 import os
 from typing import Any
 
+from tests.kit.pace import stretched
+
 __all__ = ("Leaks",)
 
 
@@ -30,12 +32,19 @@ class Leaks:
         leaks = {"complaints": self.complaints, "tasks": tasks, "descriptors": descriptors}
         return {kind: value for kind, value in leaks.items() if value}
 
-    async def settle(self, rounds: int) -> dict[str, object]:
-        """Return what is left after at most so many rounds of the event loop."""
-        for _ in range(rounds):
+    async def settled(self, turns: int = 40) -> dict[str, object]:
+        """Return what is left after so many turns of the event loop, and after a second more if that is not nothing.
+
+        What a peer or a thread must do first takes time, not turns: the second is for that.
+        """
+        for _ in range(turns):
             if not self.found():
                 break
             await asyncio.sleep(0)
+        for _ in range(100):
+            if not self.found():
+                break
+            await asyncio.sleep(stretched(0.01))
         return self.found()
 
 

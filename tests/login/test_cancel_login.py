@@ -82,7 +82,7 @@ async def cancel_everywhere(server: Script, doorman: Doorman, use: Use, when: Wh
             await client.login(USER, PASSWORD, mechanism="PLAIN", allow_insecure=True)
         await client.quit()
         await server.over.wait()
-        assert not await leaks.settle(rounds=40), suspension
+        assert not await leaks.settled(), suspension
         if through:
             assert suspension > 2
             return
@@ -161,7 +161,7 @@ async def test_connecting_with_a_pin(certificates: Certificates, tls: Tls, pin: 
             # The server's side is not ours to count: it goes when it has seen the end.
             while server._tasks:
                 await asyncio.wait(server._tasks)
-            assert not await leaks.settle(rounds=40), suspension
+            assert not await leaks.settled(), suspension
             if through:
                 assert suspension > 2
                 return

@@ -22,6 +22,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import Certificates, make_certificates
+from tests.kit.pace import stretched
 from tests.login.doubles import PASSWORD, USER
 
 Tls: TypeAlias = Literal["implicit", "starttls"]
@@ -102,7 +103,7 @@ def cyrus() -> Iterator[Cyrus]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + stretched(20)
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
@@ -113,7 +114,7 @@ def cyrus() -> Iterator[Cyrus]:
         yield Cyrus(port, tls_port, certificates)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(stretched(20))
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@ import pytest
 import pop3aio
 from pop3aio import sasl
 from pop3aio.testing import Certificates
+from tests.kit.pace import stretched
 from tests.kit.script import Peer, capa, welcome
 from tests.login.doubles import GO_ON, PASSWORD, USER, ScramServer, challenge, in_clear, scram_play, under_tls
 
@@ -154,7 +155,7 @@ async def test_the_loop_goes_on_while_the_hash_is_iterated(monkeypatch: pytest.M
         if threading.current_thread() is not threading.main_thread():
             threads.append(threading.current_thread())
             loop.call_soon_threadsafe(begun.set)
-            assert progressed.wait(20)
+            assert progressed.wait(stretched(20))
         return real(algorithm, password, salt, count)
 
     async def meanwhile() -> None:
@@ -186,7 +187,7 @@ class Stalled:
 
         def pbkdf2_hmac(*arguments: Any) -> bytes:
             loop.call_soon_threadsafe(self.begun.set)
-            assert self.go_on.wait(20)
+            assert self.go_on.wait(stretched(20))
             loop.call_soon_threadsafe(self.over.set)
             return real(*arguments)
 

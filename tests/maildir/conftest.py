@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import maildir
+from tests.kit.pace import stretched
 
 CALLS = (
     "open",
@@ -43,7 +44,7 @@ def _nothing_left(tmp_path: Path) -> Iterator[None]:
     gc.collect()
     for thread in threading.enumerate():
         if thread.name.startswith("maildir"):
-            thread.join(10)
+            thread.join(stretched(10))
             assert not thread.is_alive()
     assert open_files(tmp_path) == []
 
@@ -184,7 +185,7 @@ class Gate:
     def _before(self, call: str, what: str) -> None:
         if call == self.at:
             self._loop.call_soon_threadsafe(self._reached.set)
-            assert self._open.wait(10)
+            assert self._open.wait(stretched(10))
 
     async def reached(self) -> None:
         await self._reached.wait()

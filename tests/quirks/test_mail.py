@@ -10,6 +10,7 @@ import pytest
 
 import pop3aio
 from pop3aio.testing import PROFILES, Server, Session
+from tests.kit.pace import stretched
 from tests.quirks.naive import Naive, poplib_session
 from tests.quirks.profiles import Store, logged_in, server_like, whole
 
@@ -93,7 +94,9 @@ async def test_a_dot_right_behind_the_text_cannot_be_told_from_it() -> None:
                 naive._longcmd("QUIT")  # type: ignore[attr-defined]
         server.wait_until_idle()
         with pytest.raises(pop3aio.ResponseTimeout, match="dot stands right behind the text"):
-            async with pop3aio.connect(server.host, server.port, tls="none", timeout=1.0) as client:
+            async with pop3aio.connect(
+                server.host, server.port, tls="none", timeout=stretched(1.0)
+            ) as client:
                 await client.login("user", "password", allow_insecure=True)
                 await client.retr(1)
 
@@ -135,7 +138,9 @@ async def test_a_message_may_end_at_a_bare_lf() -> None:
             await client.login("user", "password", allow_insecure=True)
             assert await client.retr(1) == message.replace(b"\n", b"\r\n").replace(b"\r\r", b"\r")
         with pytest.raises(pop3aio.ResponseTimeout, match="connect with bare_lf=True"):
-            async with pop3aio.connect(server.host, server.port, tls="none", timeout=1.0) as client:
+            async with pop3aio.connect(
+                server.host, server.port, tls="none", timeout=stretched(1.0)
+            ) as client:
                 await client.login("user", "password", allow_insecure=True)
                 await client.retr(1)
 
