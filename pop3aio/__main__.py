@@ -16,11 +16,14 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         from pop3aio._cli import main
+        from pop3aio._cli._streams import occupy_closed_descriptors
 
+        occupy_closed_descriptors()
         status = main()
     except KeyboardInterrupt:
-        # Only while modules are still being loaded, or at a second Ctrl-C.
-        print("pop3aio: interrupted", file=sys.stderr)  # noqa: T201
+        # Only while modules are still being loaded.
+        if sys.stderr is not None:
+            print("pop3aio: interrupted", file=sys.stderr)  # noqa: T201
         status = 130
     sys.exit(status)
 

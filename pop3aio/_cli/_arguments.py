@@ -16,7 +16,7 @@ from pop3aio._cli._passwords import WAYS
 from pop3aio._version import __version__
 from pop3aio._wire._pin import parse_pin
 
-__all__ = ("JOURNAL", "parse_arguments")
+__all__ = ("JOURNAL", "Shown", "parse_arguments")
 
 JOURNAL = ".pop3aio-journal.sqlite"
 """The journal's name in the Maildir; a folder of a Maildir begins with a dot, too, but is a directory."""
@@ -35,12 +35,30 @@ _ONLY_UNDER_TLS = {
 }
 
 
+class Shown(Exception):
+    """There is nothing to do but to print `text`, the help or the version."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class _Version(argparse.Action):
+    """``--version``; argparse's own action would print by itself."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise Shown(f"pop3aio {__version__}\n")
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line, and never repeat what may be a password."""
 
     def __init__(self, **options: object) -> None:
         # Otherwise --password would be taken for the beginning of another option.
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def print_help(self, file: object = None) -> NoReturn:
+        raise Shown(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments: "):
@@ -67,14 +85,14 @@ def _unknown(words: Sequence[str]) -> str:
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the arguments, by default those of this process.
 
-    Raises Failed for what cannot be understood, SystemExit after ``--help`` and ``--version``.
+    Raises Failed for what cannot be understood, Shown for ``--help`` and ``--version``.
     """
     parser = _Parser(
         prog="pop3aio",
         description="Fetch mail from POP3 servers into Maildirs, and see what such a server has.",
         epilog=_URLS + WAYS + "." + _STATUS,
     )
-    parser.add_argument("--version", action="version", version=f"pop3aio {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     general, remote, secret = _general(), _remote(), _secret(token=True)
 
@@ -243,6 +261,7 @@ def _fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--account-name",
         metavar="NAME",
+        type=_name,
         help="the maildrop's name in the journal, where the host was renamed (default: user@host)",
     )
     parser.add_argument(
@@ -304,6 +323,13 @@ def _profile(name: str) -> str:
             f"there is no server {name!r} here; these are: {', '.join(PROFILES)}"
         )
     return name
+
+
+def _name(text: str) -> str:
+    # The journal takes no surrogates, which stand for octets that are not UTF-8.
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError("a name of printable characters is expected, in UTF-8")
+    return text
 
 
 def _number(least: int, what: str, most: int | None = None) -> Callable[[str], int]:

@@ -16,6 +16,7 @@ from pop3aio._cli._headers import Headers, parse_headers
 from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._session import Target, find_target
+from pop3aio._cli._streams import is_terminal
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
 from pop3aio._session._message import Message
@@ -52,6 +53,8 @@ async def _list(target: Target, output: Output) -> int:
                 row = _Row(number, sizes[number], uids.get(number), found)
                 output.line(table.line(row))
                 rows.append(_fact(row))
+                if output.lost:
+                    break
         output.line(f"{count(len(sizes))}, {size(output.facts['octets'])}")
     return ExitStatus.DONE
 
@@ -114,7 +117,7 @@ class _Table:
     """Columns as wide as they need be; on a terminal the last one ends where the terminal does."""
 
     def __init__(self, highest: int, uids: list[str]) -> None:
-        self._terminal = sys.stdout.isatty()
+        self._terminal = is_terminal(sys.stdout)
         self._number = max(len(str(highest)), 2)
         self._uid = max([*map(len, uids), len("unique-id")])
         if self._terminal:

@@ -6,13 +6,16 @@ import argparse
 import traceback
 from collections.abc import Callable, Sequence
 
-from pop3aio._cli._arguments import parse_arguments
+from pop3aio._cli._arguments import Shown, parse_arguments
 from pop3aio._cli._errors import Failed, describe
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._loop import Terminated
-from pop3aio._cli._output import Output, abandon_stdout
+from pop3aio._cli._output import Output
 
 __all__ = ("main",)
+
+# The commands whose result is what they print; that of the others is mail, or a server.
+_SHOWING = ("list", "check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,19 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parse_arguments(argv)
     except Failed as failure:
-        Output().warn(str(failure))
-        return failure.status
-    except SystemExit:
-        # --help and --version have printed what they had to.
-        return ExitStatus.DONE
-    output = Output(as_json=getattr(arguments, "json", False), verbose=arguments.verbose)
+        return Output().finish(failure.status, str(failure))
+    except Shown as shown:
+        output = Output(shows=True)
+        output.text(shown.text)
+        return output.finish(ExitStatus.DONE, None)
+    output = Output(
+        as_json=getattr(arguments, "json", False),
+        verbose=arguments.verbose,
+        shows=arguments.command in _SHOWING,
+    )
     with output.logged():
-        try:
-            status, error = _attempt(arguments, output)
-            output.finish(status, error)
-        except BrokenPipeError:
-            return abandon_stdout()
-    return status
+        return output.finish(*_attempt(arguments, output))
 
 
 def _attempt(arguments: argparse.Namespace, output: Output) -> tuple[int, str | None]:
@@ -47,8 +49,6 @@ def _attempt(arguments: argparse.Namespace, output: Output) -> tuple[int, str | 
         return ExitStatus.INTERRUPTED, _with("interrupted", output.resume)
     except Terminated:
         return ExitStatus.TERMINATED, _with("terminated", output.resume)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         if output.verbose:
             for line in traceback.format_exc().splitlines():

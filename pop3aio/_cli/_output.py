@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from pop3aio._cli._errors import one_line
 from pop3aio._cli._exit_codes import ExitStatus
+from pop3aio._cli._streams import Channel
 
-__all__ = ("Output", "abandon_stdout", "count", "size")
+__all__ = ("Output", "count", "size")
 
 _SHORTEST_SECRET = 4
 _SHORTEST_PART = 12
@@ -51,16 +50,34 @@ def _without(secret: str, text: str) -> str:
 class Output:
     """The two streams of one run.
 
-    `facts` is what the JSON object says; commands put in what they learn, so that it is there also when they fail.
-    `resume` is what to tell a person whose run was broken off.
+    Writing never raises; `finish` says whether something was lost.
+
+    Args:
+        as_json: print one JSON object in place of lines.
+        verbose: show the dialogue with the server.
+        shows: whether what is printed is what the command is for, so that a closed standard output is an error.
+
+    Attributes:
+        facts: what the JSON object says; commands put in what they learn, so that it is there also when they fail.
+        resume: what to tell a person whose run was broken off.
+        at_stake: what to say at once when a signal stops the run and the end may take a while.
     """
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, verbose: bool = False, shows: bool = False) -> None:
         self.as_json = as_json
         self.verbose = verbose
         self.facts: dict[str, Any] = {}
         self.resume: str | None = None
+        self.at_stake: str | None = None
+        self._shows = shows or as_json
         self._secrets: list[str] = []
+        self._out = Channel("stdout")
+        self._err = Channel("stderr")
+
+    @property
+    def lost(self) -> bool:
+        """Whether standard output takes nothing any more: it is full, or its reader is gone."""
+        return self._out.error is not None
 
     def hide(self, secret: str) -> None:
         """Never show `secret`, should a server repeat it; a very short one stands in too many words."""
@@ -76,7 +93,11 @@ class Output:
     def line(self, text: str = "") -> None:
         """Print a line for a person on standard output."""
         if not self.as_json:
-            print(one_line(text), flush=True)
+            self._out.write(one_line(text) + "\n")
+
+    def text(self, text: str) -> None:
+        """Print text of this program as it is, such as its help."""
+        self._out.write(text)
 
     def field(self, label: str, text: str) -> None:
         """Print a line that begins with what it is about."""
@@ -84,19 +105,36 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Print a line on standard error, with JSON too."""
-        print(f"pop3aio: {one_line(text)}", file=sys.stderr, flush=True)
+        self._err.write(f"pop3aio: {one_line(text)}\n")
 
     def trace(self, text: str) -> None:
         """Print a line of what ``-v`` asks for on standard error."""
-        print(self.masked(text), file=sys.stderr, flush=True)
+        self._err.write(f"{self.masked(text)}\n")
 
-    def finish(self, status: int, error: str | None) -> None:
-        """Print the error, if any, and the JSON object, if asked for."""
+    def finish(self, status: int, error: str | None) -> int:
+        """Print the error, if any, and the JSON object, if asked for.
+
+        Returns:
+            The exit status: `status`, or that of a failure if nothing else failed but to print.
+        """
         if error is not None:
             self.warn(error)
         if self.as_json:
             facts = self.facts | ({} if error is None else {"error": error}) | {"exit_status": int(status)}
-            print(json.dumps(facts), flush=True)
+            self._out.write(json.dumps(facts) + "\n")
+        trouble = self._trouble()
+        if trouble is None:
+            return status
+        # A reader that has seen enough, such as head, needs no message.
+        if not isinstance(trouble, BrokenPipeError):
+            self.warn(f"cannot write to standard output: {getattr(trouble, 'strerror', None) or trouble}")
+        return status or ExitStatus.FAILED
+
+    def _trouble(self) -> Exception | None:
+        """Return why what was to be shown was not, or None."""
+        if self._shows and self._out.stream is None:
+            return ValueError("it is closed")
+        return self._out.error
 
     @contextmanager
     def logged(self) -> Iterator[None]:
@@ -128,11 +166,3 @@ class _LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._output.trace(record.getMessage())
-
-
-def abandon_stdout() -> int:
-    """Give up a standard output that nobody reads any more, and return the exit status for that."""
-    with suppress(OSError, ValueError):
-        # The interpreter flushes at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitStatus.FAILED

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pop3aio._cli._errors import Failed, one_line
 from pop3aio._cli._exit_codes import ExitStatus
+from pop3aio._cli._streams import is_terminal
 
 __all__ = ("WAYS", "PasswordSource", "find_password", "warn_if_readable")
 
@@ -44,7 +45,7 @@ def find_password(source: PasswordSource, whose: str | None, warn: Callable[[str
     password = os.environ.get(VARIABLE)
     if password:
         return password
-    if whose is None or not sys.stdin.isatty():
+    if whose is None or not is_terminal(sys.stdin):
         return None
     try:
         password = getpass.getpass(one_line(f"Password for {whose}: "))

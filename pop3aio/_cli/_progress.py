@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO, cast
 
 from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._streams import fitted, is_terminal
 from pop3aio._fetch._report import Progress
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def show_progress(
     if output.as_json:
         yield None
         return
-    terminal = next((stream for stream in (sys.stderr, sys.stdout) if stream.isatty()), None)
+    terminal = next((stream for stream in (sys.stderr, sys.stdout) if is_terminal(stream)), None)
     # The dialogue that -v shows would tear the bar apart.
     bar = None if terminal is None or output.verbose else _make_bar(terminal)
     if bar is None:
@@ -104,5 +105,25 @@ def _make_bar(terminal: TextIO) -> RichProgress | None:
         BarColumn(),
         TextColumn("{task.fields[octets]}", markup=False),
         TimeRemainingColumn(),
-        console=Console(file=terminal),
+        console=Console(file=cast(TextIO, _Lenient(terminal))),
+        redirect_stdout=False,
     )
+
+
+class _Lenient:
+    """A terminal that may go away: the bar is lost then, and not the run."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._terminal.write(fitted(text, self._terminal))
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._terminal.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._terminal, name)

@@ -52,6 +52,9 @@ async def _serve(server: Server, arguments: argparse.Namespace, generated: str |
         ) from error
     try:
         _say_where(server, arguments, generated, output)
+        if output.lost:
+            # Nobody knows where to find it.
+            return ExitStatus.FAILED
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         # Ctrl-C is how this ends.

@@ -93,7 +93,8 @@ def _user_info(info: str) -> tuple[str, str | None]:
 
 
 def _decoded(text: str) -> str:
-    octets = unquote_to_bytes(text)
+    # An argument that is not UTF-8 comes as surrogates.
+    octets = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
     decoded = octets.decode("utf-8", "surrogateescape")
     if re.search(r"%(?![0-9A-Fa-f]{2})", text) or re.search("[\0-\x1f\x7f\ud800-\udfff]", decoded):
         raise _bad("the user name in the URL is not encoded well: UTF-8, no control characters, % as %25")
