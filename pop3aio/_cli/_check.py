@@ -14,10 +14,10 @@ from typing import Any
 
 from pop3aio._cli._errors import WITHOUT_UIDS, Failed
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._offers import show_offers
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._session import Target, find_target
+from pop3aio._cli._signals import run_to_end
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
 from pop3aio._wire._certificate import public_key
@@ -31,7 +31,7 @@ _DAY = 86400
 
 def run_check(arguments: argparse.Namespace, output: Output) -> int:
     """Carry out ``check``; returns the exit status."""
-    return run_to_end(_check(find_target(arguments, output, login=False), output))
+    return run_to_end(_check(find_target(arguments, output, login=False), output), output)
 
 
 async def _check(target: Target, output: Output) -> int:

@@ -9,9 +9,9 @@ import secrets
 from pop3aio._cli._fetch import Job, tell
 from pop3aio._cli._headers import parse_headers
 from pop3aio._cli._logins import ByPassword
-from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count
 from pop3aio._cli._session import Target
+from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._url import ServerUrl
 from pop3aio.testing import Mailbox, Server, sample_messages
 
@@ -23,7 +23,7 @@ _HEADER = 64 * 1024
 
 def run_demo(arguments: argparse.Namespace, output: Output) -> int:
     """Carry out ``demo``; returns the exit status."""
-    return run_to_end(_demo(Job(arguments.maildir, account="demo"), output))
+    return run_to_end(_demo(Job(arguments.maildir, account="demo"), output), output)
 
 
 async def _demo(job: Job, output: Output) -> int:

@@ -25,6 +25,8 @@ class ExitStatus(enum.IntEnum):
     LOGIN = 4
     TRY_LATER = 75
     """Nothing is wrong that does not pass by itself: run it again later (EX_TEMPFAIL of sysexits.h)."""
+    HUNG_UP = 129
+    """SIGHUP has ended the run, in good order; so for SIGINT and SIGTERM below."""
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -13,21 +13,22 @@ from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
 from pop3aio._cli._errors import describe, one_line
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._progress import show_progress
 from pop3aio._cli._session import Target, find_target
+from pop3aio._cli._signals import run_to_end
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, MailboxInUse, ServerTemporaryError
 from pop3aio._fetch._collect import collect
 from pop3aio._fetch._deletion import After, Delete, Keep, Policy
-from pop3aio._fetch._report import Failure, FetchReport
+from pop3aio._fetch._report import Failure, FetchReport, Progress
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
 
 __all__ = ("Choices", "Job", "run_fetch")
 
 
 _KEEP = Keep()
+_AT_STAKE = "stopping: what came is being committed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,14 @@ class Job:
                 return client
 
             try:
-                with show_progress(output) as progress:
+                with show_progress(output) as show:
+
+                    def progress(now: Progress) -> None:
+                        if now.octets:
+                            output.at_stake = _AT_STAKE
+                        if show is not None:
+                            show(now)
+
                     await collect(
                         open_and_prepare,
                         box,
@@ -109,6 +117,7 @@ class Job:
                     )
             finally:
                 # Also of a run that was broken off: scripts want to know how far it came.
+                output.at_stake = None
                 output.facts |= _facts(report)
                 if report.sessions:
                     output.resume = _resume(report, self.maildir)
@@ -143,7 +152,7 @@ def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
     )
     account = arguments.account_name or target.account
     job = Job(arguments.maildir, arguments.journal, policy, account, choices)
-    return run_to_end(_fetch(target, job, output))
+    return run_to_end(_fetch(target, job, output), output)
 
 
 async def _fetch(target: Target, job: Job, output: Output) -> int:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from pop3aio._cli._errors import WITHOUT_UIDS, one_line
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._headers import Headers, parse_headers
-from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._session import Target, find_target
+from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._streams import is_terminal
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
@@ -36,7 +36,7 @@ class _Row(NamedTuple):
 
 def run_list(arguments: argparse.Namespace, output: Output) -> int:
     """Carry out ``list``; returns the exit status."""
-    return run_to_end(_list(find_target(arguments, output), output))
+    return run_to_end(_list(find_target(arguments, output), output), output)
 
 
 async def _list(target: Target, output: Output) -> int:

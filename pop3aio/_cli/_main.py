@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pop3aio._cli._arguments import Shown, parse_arguments
 from pop3aio._cli._errors import Failed, describe
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._loop import Terminated
 from pop3aio._cli._output import Output
+from pop3aio._cli._signals import Stopped, raising_signals
 
 __all__ = ("main",)
 
@@ -42,13 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _attempt(arguments: argparse.Namespace, output: Output) -> tuple[int, str | None]:
     try:
-        return _command(arguments.command)(arguments, output), None
+        with raising_signals():
+            return _command(arguments.command)(arguments, output), None
     except Failed as failure:
         return failure.status, str(failure)
+    except Stopped as stopped:
+        return stopped.status, _with(stopped.word, output.resume)
     except KeyboardInterrupt:
+        # Between two handlers.
         return ExitStatus.INTERRUPTED, _with("interrupted", output.resume)
-    except Terminated:
-        return ExitStatus.TERMINATED, _with("terminated", output.resume)
     except Exception as error:
         if output.verbose:
             for line in traceback.format_exc().splitlines():

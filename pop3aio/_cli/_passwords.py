@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pop3aio._cli._errors import Failed, one_line
 from pop3aio._cli._exit_codes import ExitStatus
+from pop3aio._cli._shell import CommandFailed, SecretCommand
 from pop3aio._cli._streams import is_terminal
 
 __all__ = ("WAYS", "PasswordSource", "find_password", "warn_if_readable")
@@ -72,17 +72,10 @@ def _from_file(path: str, warn: Callable[[str], object]) -> bytes:
 
 
 def _from_command(command: str) -> bytes:
-    # A shell command is what the option is for; it is the user's own. Its error output and its input are ours, so
-    # that it can ask for a passphrase.
-    done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)  # noqa: S602
-    if done.returncode:
-        ended = (
-            f"exited with {done.returncode}"
-            if done.returncode > 0
-            else f"was ended by signal {-done.returncode}"
-        )
-        raise Failed(f"the password command {ended}: run it by itself to see why", ExitStatus.USAGE)
-    return done.stdout
+    try:
+        return SecretCommand(command, "the password command").run()
+    except CommandFailed as error:
+        raise Failed(str(error), ExitStatus.USAGE) from None
 
 
 def _first_line(octets: bytes, what: str) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from pop3aio._cli._errors import Failed
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._loop import run_to_end
 from pop3aio._cli._output import Output, count
 from pop3aio._cli._passwords import PasswordSource, find_password
+from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._url import ServerUrl
 from pop3aio.testing import FileMessage, Mailbox, Server, Session
 from pop3core import COMMANDS
@@ -39,7 +39,7 @@ def run_serve(arguments: argparse.Namespace, output: Output) -> int:
         on_command=_Log(output).note if output.verbose else None,
         record=False,
     )
-    return run_to_end(_serve(server, arguments, generated, output))
+    return run_to_end(_serve(server, arguments, generated, output), output)
 
 
 async def _serve(server: Server, arguments: argparse.Namespace, generated: str | None, output: Output) -> int:

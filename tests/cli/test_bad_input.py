@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import ssl
@@ -310,31 +309,6 @@ async def test_a_server_that_talks_nonsense(cli: Cli, tmp_path: Path) -> None:
         assert "\x1b" not in result.err
         assert "another session went on" in result.err
         assert sorted(contents(box)) == sorted([*MESSAGES[:2], *MESSAGES[3:]])
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_in_the_middle(cli: Cli, tmp_path: Path, number: signal.Signals, status: int) -> None:
-    reached, release = asyncio.Event(), asyncio.Event()
-
-    async def stop_here(session: Session) -> None:
-        half(session)
-        await session.drain()
-        reached.set()
-        await release.wait()
-
-    box = tmp_path / "Mail"
-    async with Server(MESSAGES, on_command=at("RETR", "3", stop_here)) as server:
-        process = await start(["fetch", *url(server), box], tmp_path)
-        await reached.wait()
-        process.send_signal(number)
-        result = await finish(process)
-        release.set()
-        assert result.status == status
-        word = "interrupted" if number is signal.SIGINT else "terminated"
-        assert result.error == f"pop3aio: {word}; nothing is lost: run the same command again"
-        assert contents(box) == MESSAGES[: len(contents(box))]
-        assert len(contents(box)) <= 2
-        await completes(cli, server, box)
 
 
 async def test_a_reader_that_goes_away(tmp_path: Path) -> None:

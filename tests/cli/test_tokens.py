@@ -12,15 +12,15 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pop3aio._cli import _tokens
 from pop3aio._cli._output import Output
 from pop3aio._cli._tokens import TokenCommand
 from pop3aio.testing import Server, Session
 
-from .support import PASSWORD, Cli, finish, mails, secured, start, url
+from .support import PASSWORD, Cli, mails, secured, url
 
 CANARY = "ya29.canary-7d41-" + "x" * 400
 STALE = "ya29.canary-stale-" + "y" * 400
@@ -189,31 +189,16 @@ async def test_a_line_that_ends_as_on_windows(cli: Cli, tmp_path: Path) -> None:
     assert (result.status, result.err) == (0, "")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_while_it_runs(tmp_path: Path, number: signal.Signals, status: int) -> None:
-    running = tmp_path / "running"
-    async with server_of(Bearers()) as server:
-        command = f"echo > {shlex.quote(str(running))}; exec sleep 600"
-        process = await start(["list", *secured(server, tmp_path), "--token-command", command], tmp_path)
-        while not running.exists():
-            assert process.returncode is None
-            await asyncio.sleep(0.01)
-        process.send_signal(number)
-        result = await finish(process)
-    assert result.status == status
-    assert "Traceback" not in result.err
-
-
 async def test_a_cancel_before_anybody_waits_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that is to reap it has not begun; the process and its pipe must not be left over."""
     started: list[subprocess.Popen[bytes]] = []
-    begin = _tokens._start
+    begin = subprocess.Popen
 
-    def note(command: str) -> subprocess.Popen[bytes]:
-        started.append(begin(command))
+    def note(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(begin(*arguments, **options))
         return started[0]
 
-    monkeypatch.setattr(_tokens, "_start", note)
+    monkeypatch.setattr(subprocess, "Popen", note)
     busy = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         asyncio.get_running_loop().set_default_executor(threads)
