@@ -25,6 +25,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -312,8 +313,9 @@ class Intake:
         before = self._memo.notes.get(item.identity)
         after = noted(before, kind, time.time())
         if kind == "store" and before is not None and (isinstance(error, OSError) or not self.accepted):
-            # The store is in trouble as a whole, or nothing says that it works: this says nothing of the message.
-            after = before
+            # The store is in trouble as a whole, or nothing says that it works: this says nothing of the message. Yet
+            # the message was tried, so that it is the turn of others next time.
+            after = replace(before, last=after.last)
         self._memo.notes[item.identity] = after
         self._memo.coming.pop(item.identity, None)
         retry_at = after.retry_at if after.count > 1 else None

@@ -103,6 +103,8 @@ class Run:
         if listing.nameless:
             self._phase = "name"
             await name_by_content(self._client, listing, self._memo.proof or "UIDL n")
+            # What a server says behind its last answer is only seen before the next command: here it belongs to the proof.
+            await self._fence()
             self._phase = "list"
         report = self._report
         report.listed = listing.count

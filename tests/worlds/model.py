@@ -136,24 +136,32 @@ class Model:
 
     # -- at the end
 
-    def check_end(self, names_given: dict[int, int], *, renamed: bool) -> None:
-        """Look for what is stored twice, and for cut copies of what has come whole since."""
+    def duplicates(self, names_given: dict[int, int], *, renamed: bool) -> list[Violation]:
+        """Return what is stored twice, and the cut copies of what has come whole since.
+
+        Args:
+            names_given: under how many names each message may be stored, by its serial number.
+            renamed: whether the server gave all messages new names.
+        """
         if not isinstance(self.store, Box):
-            return
+            return []
         # What cannot come whole may have a doubtful copy for ever, and a server that is out of step may have put
         # another message's text into it.
         copies: list[Copy] = [
             copy for copy in self.store.copies() if copy.mail is None or copy.mail.comes_alone
         ]
+        if renamed:
+            # A doubtful copy under a name that the server took back can be found by nobody.
+            copies = [copy for copy in copies if copy.mail is None or copy.data == copy.mail.content]
         held = Counter(copy.data for copy in copies)
         contents = {mail.content: mail for mail in self.all}
+        found = []
         for mail in self.all:
             same = sum(names_given[other.serial] for other in self.all if other.content == mail.content)
             if held[mail.content] > max(1, same):
-                self.violate("twice", f"{mail!r} is stored {held[mail.content]} times")
-        # A cut copy under a name that the server took back can be found by nobody.
-        for copy in copies if not renamed else ():
+                found.append(Violation("twice", f"{mail!r} is stored {held[mail.content]} times"))
+        for copy in copies:
             if copy.data not in contents and copy.mail is not None and held[copy.mail.content]:
-                self.violate(
-                    "twice", f"a cut copy of {copy.mail!r} lies beside the whole one: {copy.data[:60]!r}"
-                )
+                text = f"a cut copy of {copy.mail!r} lies beside the whole one: {copy.data[:60]!r}"
+                found.append(Violation("twice", text))
+        return found

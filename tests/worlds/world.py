@@ -300,12 +300,13 @@ class World:
             if not chance.randrange(30) and self.habits.uidl == "good":
                 self._rename_all()
         await self._live_calmly()
-        self.model.check_end(
-            {mail.serial: 1 + self.renames + self._unsure(mail) for mail in self.model.all},
-            renamed=self.renames > 0,
-        )
+        self.model.broken += self._duplicates()
         if self._journal is not None:
             await self._journal.aclose()
+
+    def _duplicates(self) -> list[Violation]:
+        names = {mail.serial: 1 + self.renames + self._unsure(mail) for mail in self.model.all}
+        return self.model.duplicates(names, renamed=self.renames > 0)
 
     def _unsure(self, mail: Mail) -> int:
         # A deletion that nobody confirmed, and a listing without the message: it is gone, or hidden. Nobody can tell.
@@ -325,7 +326,7 @@ class World:
         if isinstance(self.policy, pop3aio.After):
             days += int(self.policy.days) + 1
         passed = since = 0.0
-        while self.unfinished() and passed < days:
+        while (self.unfinished() or self._duplicates()) and passed < days:
             await self._run_and_check()
             step = chance.choice((300.0, 3600.0, 6 * 3600.0, _DAY + 60))
             self._loop.pass_by(step)
