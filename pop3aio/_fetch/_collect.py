@@ -22,9 +22,9 @@ from typing import TypeAlias
 
 from pop3aio._client import Client
 from pop3aio._errors import ConnectionLost, LoginDelay, MailboxInUse, ResponseTimeout
+from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._deletion import Keep, Policy
 from pop3aio._fetch._fetch import alone, open_journal
-from pop3aio._fetch._intake import Store
 from pop3aio._fetch._journal import Journal
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._report import FetchReport, Progress

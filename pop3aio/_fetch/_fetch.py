@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from pop3aio._client import Client
+from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._deletion import Keep, Policy
-from pop3aio._fetch._intake import Store
 from pop3aio._fetch._journal import Journal, JournalError
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._report import FetchReport, Progress
@@ -81,7 +81,7 @@ async def fetch(
         TypeError: an argument is of the wrong type.
         ValueError: an argument is out of its range.
 
-    Cancelling journals what is certain, and deletes nothing.
+    Cancelling journals what is certain, and deletes nothing. A store that has not spoken gets ten seconds more.
     """
     wishes = Wishes(
         delete=delete,

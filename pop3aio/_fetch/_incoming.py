@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from pop3aio._client import PROVEN_OCTETS, Client, Message
@@ -40,6 +41,7 @@ class Incoming:
         "cut",
         "ended",
         "failure",
+        "interrupted",
         "key",
         "number",
         "octets",
@@ -79,6 +81,8 @@ class Incoming:
         self._tail = b""
         self.changed: RemoteProtocolError | None = None
         self.failure: POP3Error | None = None
+        # Whether the run was cancelled while the server, and not the store, was waited for.
+        self.interrupted = False
 
     def __repr__(self) -> str:
         return f"<pop3aio.Incoming {self.number}, {self.octets} octets read>"
@@ -101,6 +105,9 @@ class Incoming:
             raise
         except POP3Error as error:
             self.failure = error
+            raise
+        except asyncio.CancelledError:
+            self.interrupted = True
             raise
         self.octets += len(chunk)
         if self._looks:

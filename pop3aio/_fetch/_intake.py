@@ -24,14 +24,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
 from pop3aio._client import Client, Message
 from pop3aio._errors import CommandError
-from pop3aio._fetch._deliveries import Deliveries
+from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._finish import finish
 from pop3aio._fetch._incoming import Incoming, unread
 from pop3aio._fetch._journal import Identity
@@ -40,11 +39,11 @@ from pop3aio._fetch._listing import Item, Listing
 from pop3aio._fetch._memo import Memo
 from pop3aio._fetch._notes import FailureKind, noted
 from pop3aio._fetch._report import Failure, FetchReport
-from pop3aio._fetch._store import Deliver, LeaveOnServer, MessageStore, StopFetching
+from pop3aio._fetch._store import LeaveOnServer, StopFetching
 from pop3aio._fetch._wishes import Wishes
 from pop3core import LocalProtocolError
 
-__all__ = ("Intake", "Store")
+__all__ = ("Intake",)
 
 # Messages that are named as coming before the store sees them: as many as may be in flight, and as many again.
 _COMING = 512
@@ -53,46 +52,8 @@ _ENOUGH_REFUSALS = 10
 _ENOUGH_FAILURES = 3
 # Proofs behind this many messages where a copy cannot be replaced: so many may come twice after a session that broke.
 _FEW = 32
-
-_Submit = Callable[..., Awaitable[Any]]
-
-
-class Store:
-    """A store, whatever its shape, and what it can do besides `submit`."""
-
-    def __init__(self, store: MessageStore | Deliver, concurrency: int) -> None:
-        self.submit: _Submit
-        self.replace: _Submit | None = getattr(store, "replace", None)
-        self._keys: Callable[[], Awaitable[Any]] | None = getattr(store, "keys", None)
-        self._compares = self.replace is not None and "among" in signature(self.replace).parameters
-        # isinstance() with a protocol takes microseconds: it is asked once, not for each message.
-        if isinstance(store, MessageStore):
-            self.submit = store.submit
-        elif callable(store):
-            self.submit = Deliveries(store, concurrency).submit
-            self.replace = self._keys = None
-        else:
-            raise TypeError(
-                "a store has a coroutine method submit(source, *, key), or is a coroutine function "
-                f"deliver(message, key); {store!r} is neither"
-            )
-
-    async def take_again(self, source: Incoming, item: Item) -> Any:
-        """Submit a message of which the store may have a copy; the new one takes its place if the store can do that."""
-        if self.replace is None:
-            return await self.submit(source, key=source.key)
-        if item.like and self._compares:
-            return await self.replace(source, key=source.key, among=item.like)
-        return await self.replace(source, key=source.key)
-
-    @property
-    def knows_keys(self) -> bool:
-        """Whether the store can say which messages it holds."""
-        return self._keys is not None
-
-    async def keys(self) -> Any:
-        """Return the keys that the store holds durably."""
-        return await self._keys() if self._keys is not None else frozenset()
+# Seconds for which a run that breaks or is cancelled waits for a store that has not spoken.
+_PATIENCE = 10.0
 
 
 class Intake:
@@ -187,7 +148,7 @@ class Intake:
             self._upcoming.append(item)
             await self._batch([item])
             # One message at a time is on its way, also into the store: if it kills the process, it is known by that.
-            await finish(self.settle())
+            await self.settled()
         return 0
 
     async def _batch(self, items: Sequence[Item]) -> int:
@@ -260,6 +221,11 @@ class Intake:
             self._leave(item, error)
         except StopFetching:
             self._stop(item)
+        except asyncio.CancelledError:
+            if not source.interrupted:
+                # The store had its turn. If it never comes back, the others must not wait for it in the next run too.
+                self.note(item, "killed", _silent(item))
+            raise
         except Exception as error:
             if source.failure is not None:
                 self.cut = item if source.cut else None
@@ -417,11 +383,27 @@ class Intake:
             self._add_coming()
             await self._memo.save(self._ledger)
 
-    async def settle(self) -> None:
-        """Wait until the store has spoken about all that it took; journal what is proven, note what is doubtful."""
+    async def settled(self) -> None:
+        """Wait until the store has spoken about all that it took, and settle. Cancelling ends the wait."""
+        await self.wait_for_store()
+        await finish(self.settle())
+
+    async def wait_for_store(self, seconds: float | None = None) -> None:
+        """Wait until the store has spoken about all that it took, or until so many seconds have passed."""
         waiting = [entry[3] for entry in (*self._proven, *self._void, *self._unproven) if not entry[3].done()]
         if waiting:
-            await asyncio.wait(waiting)
+            await asyncio.wait(waiting, timeout=seconds)
+
+    async def settle(self) -> None:
+        """Journal what is proven and durable, and note the rest as doubtful.
+
+        This runs to its end also in a run that is cancelled, so a store that is silent is given up after some seconds.
+        """
+        await self.wait_for_store(_PATIENCE)
+        spoken = [entry for entry in self._proven if entry[3].done()]
+        self._void += [entry for entry in self._proven if not entry[3].done()]
+        self._proven = deque(spoken)
+        ending: list[asyncio.Task[Any]] = []
         try:
             if self._recording is not None:
                 recording, self._recording = self._recording, None
@@ -430,14 +412,26 @@ class Intake:
             if durable:
                 await self._record(durable)
         finally:
-            self._give_up_the_rest()
+            ending = self._give_up_the_rest()
+        if ending:
+            await asyncio.wait(ending, timeout=_PATIENCE)
 
-    def _give_up_the_rest(self) -> None:
-        """Note as doubtful what the store has and what was not journalled."""
+    def _give_up_the_rest(self) -> list[asyncio.Task[Any]]:
+        """Note as doubtful what the store has and what was not journalled; return the tasks that were cancelled."""
+        ending = []
         for _, item, _, outcome in (*self._void, *self._unproven):
-            if self._is_durable(item, outcome):
-                self.accepted -= 1
-                self._report.doubtful += 1
+            if outcome.done():
+                if not self._is_durable(item, outcome):
+                    continue
+            else:
+                self.note(item, "store", _silent(item))
+                outcome.add_done_callback(_ignore)
+                # A future that is no task belongs to the store, which may set it later.
+                if isinstance(outcome, asyncio.Task):
+                    outcome.cancel()
+                    ending.append(outcome)
+            self.accepted -= 1
+            self._report.doubtful += 1
         if self._void:
             self._report.more = True
         self._void.clear()
@@ -445,6 +439,13 @@ class Intake:
         self._memo.doubtful |= self._copies
         # The rest of what was announced has not reached the store.
         self._memo.coming.clear()
+        return ending
+
+
+def _silent(item: Item) -> LocalProtocolError:
+    return LocalProtocolError(
+        f"the store had not said whether it has message {item.number} when the run ended"
+    )
 
 
 def _ignore(outcome: asyncio.Future[Any]) -> None:

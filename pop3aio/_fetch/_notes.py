@@ -27,7 +27,8 @@ FailureKind: TypeAlias = Literal[
   message is taken last, and never rests.
 - ``"cut"``: the message came cut, or the session was out of step behind it.
 - ``"broke"``: the connection broke, or the server did not answer, while the message was under way.
-- ``"killed"``: the process was killed while this message alone was on its way; it is taken last, and never rests.
+- ``"killed"``: the process was killed while this message alone was on its way, or the run was cancelled while the store
+  had it; it is taken last, and never rests.
 - ``"store"``: the store raised, or did not read the message to its end.
 - ``"left"``: the store raised `LeaveOnServer`.
 - ``"large"``: the server lists more octets than are wanted.

@@ -21,7 +21,7 @@ _WORDS = {
     "refused": "was refused by the server",
     "cut": "came cut",
     "broke": "broke its session",
-    "killed": "was under way when the process was killed",
+    "killed": "was under way when the run was killed",
     "store": "was not taken by the store",
     "left": "was left by the store",
     "large": "was too large",

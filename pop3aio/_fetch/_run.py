@@ -22,10 +22,11 @@ from typing import Literal
 
 from pop3aio._client import Client
 from pop3aio._errors import CommandError, CommitUncertain, ConnectionLost, ResponseTimeout
+from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._changed import find_change
 from pop3aio._fetch._deletions import choose_deletions, learn_from_failure, learn_from_success
 from pop3aio._fetch._finish import finish
-from pop3aio._fetch._intake import Intake, Store
+from pop3aio._fetch._intake import Intake
 from pop3aio._fetch._journal import Identity
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, name_by_content, take_listing
@@ -94,8 +95,13 @@ class Run:
             if self._phase in ("delete", "quit"):
                 # A QUIT that follows would carry out what was marked.
                 self._client.abort()
-            with suppress(Exception):
-                await finish(self._broken(error))
+            try:
+                if self._intake is not None and isinstance(error, Exception):
+                    # Nobody has cancelled so far, and a cancel ends this wait.
+                    await self._intake.wait_for_store()
+            finally:
+                with suppress(Exception):
+                    await finish(self._broken(error))
             raise
 
     async def _steps(self) -> None:
@@ -103,7 +109,7 @@ class Run:
         if listing.nameless:
             self._phase = "name"
             await name_by_content(self._client, listing, self._memo.proof or "UIDL n")
-            # What a server says behind its last answer is only seen before the next command: here it belongs to the proof.
+            # What a server says behind its last answer, here to the proof, is only seen before the next command.
             await self._fence()
             self._phase = "list"
         report = self._report
@@ -134,7 +140,7 @@ class Run:
         if intake.unprovable:
             # The server refused to prove anything, though the session went well.
             self._memo.proof = NEXT_PROOF[self._memo.proof or intake.proof.kind]
-        await finish(intake.settle())
+        await intake.settled()
         if intake.error is not None:
             raise intake.error
         self._memo.remember(_stay(intake.journalled))
@@ -319,7 +325,7 @@ class Run:
             report.more = True
             return
         memo.waited = False
-        await finish(intake.settle())
+        await intake.settled()
         self._phase = "alone"
         left = await intake.take_alone(plan.suspects, limit)
         report.postponed += left

@@ -75,12 +75,15 @@ _TOGETHER = 500
 class SQLiteJournal:
     """A journal in one SQLite file, made if it is not there.
 
-    `path` is the file. While it is open no other process can use it, so that two runs cannot fetch the same message.
-    Use it in ``async with``. Its work is done in a thread of its own; a cancelled call runs to its end there.
+    `path` is the file; ``~`` at its beginning is expanded. While it is open no other process can use it, so that two
+    runs cannot fetch the same message. Use it in ``async with``. Its work is done in a thread of its own; a cancelled call runs to its end there.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        if not os.fspath(path):
+            raise ValueError("a journal is a file, and the path of this one is empty")
+        # Absolute, so that a change of the working directory does not take it elsewhere.
+        self.path = Path(os.path.abspath(os.path.expanduser(path)))
         self._executor: ThreadPoolExecutor | None = None
         self._database: sqlite3.Connection | None = None
 

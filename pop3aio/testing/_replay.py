@@ -74,7 +74,7 @@ class replay:  # noqa: N801 - it reads as what it does: async with replay(path) 
     ) -> None:
         self.host = host
         self.port = port
-        self._path = Path(path)
+        self._path = Path(os.path.expanduser(path))
         with self._path.open(encoding="ascii", newline="\n") as file:
             self._scripts = _split(list(read_events(file)))
         self._passwords = _Anyone(password)

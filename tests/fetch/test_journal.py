@@ -213,6 +213,31 @@ async def test_closing_ends_the_thread(tmp_path: Path) -> None:
     assert "journal" in repr(journal)
 
 
+async def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with SQLiteJournal("~/journal") as journal:
+        await journal.record("a", [ONE])
+    assert journal.path == tmp_path / "journal"
+    assert journal.path.exists()
+
+
+async def test_a_change_of_the_working_directory_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # SQLite takes this name for no file at all, and would forget everything.
+    journal = SQLiteJournal(":memory:")
+    monkeypatch.chdir("/")
+    async with journal:
+        await journal.record("a", [ONE])
+    assert (tmp_path / ":memory:").stat().st_size > 0
+
+
+def test_a_path_that_is_empty_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        SQLiteJournal("")
+
+
 def test_a_key_is_hex_and_tells_messages_apart() -> None:
     keys = {
         Identity(uid, ordinal).key(account)

@@ -76,6 +76,12 @@ def test_a_file_is_sent_with_crlf(tmp_path: Path, stored: bytes, sent: bytes) ->
     assert str(path) in repr(message)
 
 
+def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mail").write_bytes(b"Subject: at home\n")
+    assert b"".join(FileMessage("~/mail").chunks()) == b"Subject: at home\r\n"
+
+
 @pytest.mark.parametrize("size", [64, 65, 125, 126, 127, 128, 262_144, 1_000_000, *range(524_300, 524_380)])
 def test_a_generated_message_has_its_size(size: int) -> None:
     message = GeneratedMessage(size)

@@ -9,7 +9,8 @@ from typing import Any
 from unittest import mock
 
 from pop3aio._fetch import _run
-from pop3aio._fetch._intake import Intake, Store
+from pop3aio._fetch._any_store import Store
+from pop3aio._fetch._intake import Intake
 from pop3aio._fetch._memo import Memo
 
 __all__ = ("MUTANTS", "Mutant")
