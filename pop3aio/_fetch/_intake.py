@@ -241,8 +241,8 @@ class Intake:
                 # A message that has swallowed an answer is longer than the server lists it.
                 # A message that was cut is shorter than that.
                 odd = (source.odd and source.octets != item.size) or self._is_short(item, source.octets)
-                # To find out more costs a second copy, so it is asked only where the store can replace the first.
-                if odd and self._odd is None and not self._alone and self._store.replace is not None:
+                # To find out more costs a second copy, where the store cannot replace the first. Better two than none.
+                if odd and self._odd is None and not self._alone:
                     self._odd = position
                 self._unproven.append((position, item, source.octets, outcome))
             else:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from pop3aio._client import Client, Proof, ProofKind
 from pop3aio._errors import CommandError
-from pop3aio._fetch._content import ContentHash, content_uids
+from pop3aio._fetch._content import ContentHash
 from pop3aio._fetch._journal import Identity, identities
 from pop3core import LimitExceeded, POP3Error, Uid
 
-__all__ = ("Item", "Listing", "name_by_content", "take_listing")
+__all__ = ("Item", "Listing", "take_listing", "too_large")
 
 # The next way to prove that a session is in step, where a server broke a session over this one.
 NEXT_PROOF: dict[ProofKind, ProofKind] = {
@@ -102,7 +102,7 @@ class Listing:
     @property
     def complete(self) -> bool:
         """Whether each message has a name, so that what is not listed is gone."""
-        return not self.unnamed
+        return len(self.uids) == self.count
 
     def items(self, positions: list[int] | None = None) -> list[Item]:
         """Return the messages at these positions, or all of them."""
@@ -118,15 +118,18 @@ class Listing:
         """Return what proves this session to be in step; by sizes where the server gives no unique-ids.
 
         Args:
-            kind: the command that is wished for; one that this listing has no answers for is replaced.
+            kind: the command that is wished for; the next one, if this listing has no answers for it.
             every: behind how many messages the proof is asked for.
         """
-        if kind == "UIDL n" and self.given:
-            return Proof(self.given, kind, every=every)
-        if kind == "UIDL" and self.said:
-            return Proof(self.said, kind, every=every)
-        whole = kind in ("UIDL", "LIST") and len(self.sizes) == self.count
-        return Proof(self.sizes, "LIST" if whole else "LIST n", every=every)
+        for _ in NEXT_PROOF:
+            if kind == "UIDL n" and self.given:
+                return Proof(self.given, kind, every=every)
+            if kind == "UIDL" and self.said:
+                return Proof(self.said, kind, every=every)
+            if kind == "LIST n" or (kind == "LIST" and len(self.sizes) == self.count):
+                return Proof(self.sizes, kind, every=every)
+            kind = NEXT_PROOF[kind]
+        raise AssertionError("LIST n is always there, if only with nothing to ask for")
 
 
 class _Present(Container[Identity]):
@@ -187,30 +190,6 @@ async def _list(client: Client, sizes: dict[int, int], said: dict[int, str | Non
     if last == len(named) or last > len(named) + _MOST_GAPS:
         return listed
     return [Uid(number, named.get(number)) for number in range(1, last + 1)]
-
-
-async def name_by_content(client: Client, listing: Listing, kind: ProofKind) -> None:
-    """Name the messages that have no unique-id by their content, which retrieves them.
-
-    Raises:
-        RemoteProtocolError: a message came cut, or the session is not in step behind it.
-        POP3Error: what is wrong with the connection.
-    """
-    nameless = listing.nameless
-    numbers = sorted([*listing.numbers, *nameless])
-    if not listing.sizes:
-        listing.sizes = await client.sizes(numbers, listing=True)
-    most = client.limits.message
-    if most is not None:
-        for number in nameless:
-            if listing.sizes.get(number, 0) > most:
-                listing.unnamed[number] = too_large(number, listing.sizes[number], most)
-        nameless = [number for number in nameless if number not in listing.unnamed]
-    found = await content_uids(client, listing.sizes, nameless, listing.proof(kind))
-    named = {**listing.given, **{number: uid for number, uid in found.items() if isinstance(uid, str)}}
-    listing.numbers = [number for number in numbers if number in named]
-    listing.uids = [named[number] for number in listing.numbers]
-    listing.unnamed |= {number: error for number, error in found.items() if not isinstance(error, str)}
 
 
 def too_large(number: int, octets: int, most: int) -> LimitExceeded:

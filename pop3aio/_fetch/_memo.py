@@ -20,6 +20,7 @@ from typing import Any, Self, get_args
 from pop3aio._client import ProofKind
 from pop3aio._fetch._journal import Identity
 from pop3aio._fetch._ledger import Ledger
+from pop3aio._fetch._listing import NEXT_PROOF
 from pop3aio._fetch._notes import KINDS, Note
 
 __all__ = ("Memo",)
@@ -48,6 +49,7 @@ class Memo:
         deleted: messages whose deletion was confirmed, until a listing comes without them.
         notes: what went wrong with single messages.
         proof: the command by which the server's sessions are proved to be in step; None until that was tried.
+        retest: whether that command is to be tried before it is relied on: a session was out of step since.
         unlisted: which ways to ask for sizes broke a session: 0 none, 1 the listing of single messages, 2 LIST at all.
         unsized: whether the server lists messages with more octets than they have.
         one_by_one: when the server proved unable to take several commands at once (seconds since 1970), or 0.
@@ -56,6 +58,7 @@ class Memo:
         batch: how many deletions are asked for in one session; 0 for any number.
         batch_failed: a number of deletions that the server did not carry out, or 0; and `batch_failed_at`, when.
         waited: whether the last run left messages with notes out for the sake of its deletions.
+        skipped: whether the last run left out messages without a unique-id that have broken a session.
         sample: sizes of messages that stayed on the server, by identity.
     """
 
@@ -66,6 +69,7 @@ class Memo:
     deleted: list[Identity] = field(default_factory=list)
     notes: dict[Identity, Note] = field(default_factory=dict)
     proof: ProofKind | None = None
+    retest: bool = False
     unlisted: int = 0
     unsized: bool = False
     one_by_one: float = 0.0
@@ -75,6 +79,7 @@ class Memo:
     batch_failed: int = 0
     batch_failed_at: float = 0.0
     waited: bool = False
+    skipped: bool = False
     sample: dict[Identity, int] = field(default_factory=dict)
     fresh: bool = True
     _text: str = ""
@@ -91,6 +96,7 @@ class Memo:
             deleting=_identities(kept.get("deleting", ())),
             deleted=_identities(kept.get("deleted", ())),
             notes=_notes(kept.get("notes", ())),
+            retest=bool(kept.get("retest", False)),
             unlisted=int(kept.get("unlisted", 0)),
             unsized=bool(kept.get("unsized", False)),
             one_by_one=float(kept.get("one_by_one", 0)),
@@ -100,6 +106,7 @@ class Memo:
             batch_failed=int(kept.get("batch_failed", 0)),
             batch_failed_at=float(kept.get("batch_failed_at", 0)),
             waited=bool(kept.get("waited", False)),
+            skipped=bool(kept.get("skipped", False)),
             sample=_counted(kept.get("sample", ())),
             fresh=not text,
             _text=text,
@@ -121,6 +128,7 @@ class Memo:
             "deleted": self.deleted,
             "notes": [[*identity, n.kind, n.count, n.first, n.last] for identity, n in self.notes.items()],
             "proof": self.proof,
+            "retest": self.retest,
             "unlisted": self.unlisted,
             "unsized": self.unsized,
             "one_by_one": self.one_by_one,
@@ -130,6 +138,7 @@ class Memo:
             "batch_failed": self.batch_failed,
             "batch_failed_at": self.batch_failed_at,
             "waited": self.waited,
+            "skipped": self.skipped,
             "sample": [[*identity, octets] for identity, octets in self.sample.items()],
         }
         kept = {name: value for name, value in kept.items() if value}
@@ -137,6 +146,10 @@ class Memo:
         if text != self._text:
             await ledger.keep_memo(text)
             self._text = text
+
+    def change_proof(self) -> None:
+        """Give up the command by which sessions are proved, and try the next one."""
+        self.proof, self.retest = NEXT_PROOF[self.proof or "UIDL n"], True
 
     def remember(self, sizes: dict[Identity, int]) -> None:
         """Keep the sizes of some messages that stay on the server; the newest are the last in `sizes`."""

@@ -16,7 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ("FailureKind", "Note", "noted")
+from pop3core import RemoteProtocolError
+
+__all__ = ("FailureKind", "Note", "noted", "resting")
 
 FailureKind: TypeAlias = Literal[
     "refused", "cut", "broke", "killed", "store", "left", "large", "changed", "undeleted"
@@ -65,3 +67,25 @@ def noted(before: Note | None, kind: FailureKind, now: float) -> Note:
         return Note(kind, 1, now, now)
     # A clock that was set back must not make a message rest for years.
     return Note(kind, before.count + 1, min(before.first, now), now)
+
+
+_WORDS = {
+    "refused": "was refused by the server",
+    "cut": "came cut",
+    "broke": "broke its session",
+    "killed": "was under way when the run was killed",
+    "store": "was not taken by the store",
+    "left": "was left by the store",
+    "large": "was too large",
+    "changed": "did not come the same twice",
+    "undeleted": "could not be deleted",
+}
+
+
+def resting(number: int, note: Note) -> RemoteProtocolError:
+    """Return what says that message `number` is left out for a while."""
+    times = "once" if note.count == 1 else f"{note.count} times"
+    return RemoteProtocolError(
+        f"message {number} {_WORDS[note.kind]} {times}; it is left out so that it does not hold up the others, and is "
+        "tried again later"
+    )

@@ -7,27 +7,14 @@ from dataclasses import dataclass, field
 
 from pop3aio._fetch._listing import Item, too_large
 from pop3aio._fetch._memo import Memo
-from pop3aio._fetch._notes import noted
+from pop3aio._fetch._notes import noted, resting
 from pop3aio._fetch._report import Failure
 from pop3aio._fetch._wishes import Wishes
-from pop3core import RemoteProtocolError
 
 __all__ = ("Plan", "make_plan")
 
 # What went wrong without harm to the session: such a message need not be taken alone, only last.
 _GENTLE = frozenset({"refused", "store", "left", "large", "changed"})
-
-_WORDS = {
-    "refused": "was refused by the server",
-    "cut": "came cut",
-    "broke": "broke its session",
-    "killed": "was under way when the run was killed",
-    "store": "was not taken by the store",
-    "left": "was left by the store",
-    "large": "was too large",
-    "changed": "did not come the same twice",
-    "undeleted": "could not be deleted",
-}
 
 
 @dataclass(slots=True)
@@ -78,10 +65,7 @@ def make_plan(new: Sequence[Item], memo: Memo, wishes: Wishes, most: int | None,
                 plan.left += 1
                 continue
             plan.put_off += 1
-            error = RemoteProtocolError(
-                f"message {item.number} {_WORDS[note.kind]} {note.count} times; it is left out so that it does not "
-                "hold up the others, and is tried again later"
-            )
+            error = resting(item.number, note)
             plan.failures.append(
                 Failure(item.number, item.identity.uid, note.kind, error, retry_at=note.retry_at)
             )

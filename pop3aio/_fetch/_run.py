@@ -18,32 +18,32 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Literal
 
-from pop3aio._client import Client
-from pop3aio._errors import CommandError, CommitUncertain, ConnectionLost, ResponseTimeout
+from pop3aio._client import Client, ProofKind
+from pop3aio._errors import CommandError, CommitUncertain
 from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._changed import find_change
 from pop3aio._fetch._deletions import choose_deletions, learn_from_failure, learn_from_success
+from pop3aio._fetch._fence import fence
 from pop3aio._fetch._finish import finish
 from pop3aio._fetch._intake import Intake
 from pop3aio._fetch._journal import Identity
 from pop3aio._fetch._ledger import Ledger
-from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, name_by_content, take_listing
+from pop3aio._fetch._lessons import BROKEN, Phase, learn_from_break
+from pop3aio._fetch._listing import NEXT_PROOF, Item, Listing, take_listing
 from pop3aio._fetch._memo import GROUP, Memo
+from pop3aio._fetch._naming import Naming
 from pop3aio._fetch._notes import Note
 from pop3aio._fetch._plan import Plan, make_plan
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._since import older_than
 from pop3aio._fetch._wishes import Wishes
-from pop3core import RemoteProtocolError, UnsolicitedResponse
+from pop3core import LimitExceeded, RemoteProtocolError
 
 __all__ = ("Run",)
 
 # Seconds for which a server that proved unable is asked for one thing at a time: longer than a message rests at most.
 _ONE_BY_ONE = 8 * 86400.0
-
-_BROKEN = (ConnectionLost, ResponseTimeout, RemoteProtocolError)
 
 
 class Run:
@@ -75,7 +75,9 @@ class Run:
         self._report = report
         self._patient = patient
         self._memo = Memo()
-        self._phase: Literal["list", "name", "sizes", "prove", "fetch", "alone", "delete", "quit"] = "list"
+        self._phase: Phase = "list"
+        self._proving: ProofKind = "UIDL n"
+        self._naming: Naming | None = None
         self._intake: Intake | None = None
         self._left_over: tuple[list[Identity], list[Identity]] = ([], [])
         self._total = Progress(0, 0, 0, 0)
@@ -106,21 +108,15 @@ class Run:
 
     async def _steps(self) -> None:
         listing = await take_listing(self._client)
-        if listing.nameless:
-            self._phase = "name"
-            await name_by_content(self._client, listing, self._memo.proof or "UIDL n")
-            # What a server says behind its last answer, here to the proof, is only seen before the next command.
-            await self._fence()
-            self._phase = "list"
         report = self._report
         report.listed = listing.count
-        report.failed += [
-            Failure(number, None, "refused", error) for number, error in listing.unnamed.items()
-        ]
+        if listing.nameless:
+            await self._name(listing)
         await self._settle_past(listing)
         positions = list(await self._ledger.compare(listing.uids, complete=listing.complete))
         report.known = len(listing.uids) - len(positions)
         new = listing.items(positions)
+        self._drop_recorded(listing, new)
         old = await self._deletable(listing)
         await self._ask_sizes(new, listing)
         if new and not report.known:
@@ -131,15 +127,15 @@ class Run:
         if new:
             new = await self._ask_store(new)
         plan = await self._plan(new)
+        if plan.sound or plan.suspects:
+            await self._find_proof(listing)
         intake = self._intake = self._make_intake(listing)
         intake.expect(plan.again)
-        if plan.sound or plan.suspects:
-            await self._find_proof(listing, intake)
         deletes = bool(choose_deletions(old, listing, self._memo, time.time())[0])
         await self._fetch(intake, plan, deletes)
         if intake.unprovable:
             # The server refused to prove anything, though the session went well.
-            self._memo.proof = NEXT_PROOF[self._memo.proof or intake.proof.kind]
+            self._memo.change_proof()
         await intake.settled()
         if intake.error is not None:
             raise intake.error
@@ -150,6 +146,22 @@ class Run:
         await self._end(listing, [*old, *intake.journalled] if self._wishes.deletes_at_once else old)
 
     # -- before fetching
+
+    async def _name(self, listing: Listing) -> None:
+        """Name the messages that have no unique-id."""
+        if not listing.sizes and self._memo.unlisted < 2:
+            self._phase = "sizes"
+            listing.sizes = await self._client.sizes([*listing.numbers, *listing.nameless], listing=True)
+        await self._find_proof(listing)
+        self._phase = "name"
+        self._naming = Naming(self._client, listing, self._memo, self._wishes, self._report)
+        await self._naming.run()
+        await fence(self._client)
+        self._phase = "list"
+        self._report.failed += [
+            Failure(number, None, "large" if isinstance(error, LimitExceeded) else "refused", error)
+            for number, error in listing.unnamed.items()
+        ]
 
     async def _settle_past(self, listing: Listing) -> None:
         """Learn what came of the last run's deletions, and forget what is gone for good."""
@@ -166,11 +178,21 @@ class Run:
             # second copy; to take a new message for one that is known, under a unique-id used again, would lose it.
             gone = [identity for identity in (*memo.deleting, *memo.deleted) if identity not in present]
             await self._ledger.forget(gone)
+            # A message that came later under such a unique-id is not the one whose copy was doubtful.
+            memo.forget(gone)
             memo.deleted = [identity for identity in memo.deleted if identity in present]
             report.returned = len(memo.deleted)
             memo.prune(present, time.time())
             for identity in gone:
                 memo.sample.pop(identity, None)
+
+    def _drop_recorded(self, listing: Listing, new: Sequence[Item]) -> None:
+        """Take what the journal has after all out of what is doubtful: a call may fail behind its work."""
+        memo = self._memo
+        if memo.doubtful or memo.coming:
+            present, wanted = listing.present(), {item.identity for item in new}
+            open_ones = (*memo.doubtful, *memo.coming)
+            memo.forget([i for i in open_ones if i in present and i not in wanted])
 
     async def _deletable(self, listing: Listing) -> list[Item]:
         """Return what was fetched before and is to be deleted by now."""
@@ -278,30 +300,31 @@ class Run:
             tell,
         )
 
-    async def _find_proof(self, listing: Listing, intake: Intake) -> None:
-        """Find out, once for each account, by which command this server proves its sessions to be in step."""
-        if self._memo.proof is not None:
+    async def _find_proof(self, listing: Listing) -> None:
+        """Find out by which command this server proves its sessions to be in step, unless that is known."""
+        memo = self._memo
+        if memo.proof is not None and not memo.retest:
             return
-        # What a server says behind its last answer is only seen before the next command.
         self._phase = "sizes"
-        await self._fence()
+        await fence(self._client)
         self._phase = "prove"
-        while not await self._client.prove(intake.proof):
-            kind = NEXT_PROOF[intake.proof.kind]
-            if kind == "UIDL n":
+        kind = memo.proof or "UIDL n"
+        tried: set[ProofKind] = set()
+        while True:
+            proof = listing.proof(kind)
+            if proof.kind in tried:
+                memo.proof, self._phase = None, "list"
                 raise RemoteProtocolError(
                     "the server answers neither UIDL nor LIST for messages that it has listed, so that nothing proves "
                     "a session to be in step; nothing was fetched"
                 )
-            self._memo.proof = kind
-            intake.proof = listing.proof(kind, every=intake.proof.every)
-        self._memo.proof = intake.proof.kind
-        await self._fence()
-
-    async def _fence(self) -> None:
-        """Ask for nothing, so that what the server said too much is noticed now."""
-        with suppress(CommandError):
-            await self._client.noop()
+            self._proving = proof.kind
+            tried.add(proof.kind)
+            if await self._client.prove(proof):
+                break
+            kind = NEXT_PROOF[proof.kind]
+        await fence(self._client)
+        memo.proof, memo.retest = proof.kind, False
 
     # -- fetching
 
@@ -398,51 +421,18 @@ class Run:
             if intake is not None:
                 await intake.settle()
         finally:
-            if isinstance(error, _BROKEN):
-                self._learn(error, unproven)
+            if isinstance(error, BROKEN):
+                learn_from_break(
+                    error,
+                    self._phase,
+                    self._memo,
+                    proving=self._proving,
+                    naming=self._naming,
+                    intake=intake,
+                    window=self._client.window,
+                    unproven=unproven,
+                )
             await self._memo.save(self._ledger)
-
-    def _learn(self, error: Exception, unproven: int) -> None:
-        """Note what the next run is to do otherwise."""
-        memo, intake = self._memo, self._intake
-        if self._phase == "name":
-            # Messages were retrieved for their names, several at once, and with a proof.
-            if self._client.window > 1:
-                memo.one_by_one = time.time()
-            else:
-                memo.proof = NEXT_PROOF[memo.proof or "UIDL n"]
-        elif self._phase == "sizes":
-            # A network may break at any time: that alone does not take the sizes away altogether.
-            memo.unlisted = min(1 if isinstance(error, ConnectionLost) else 2, memo.unlisted + 1)
-        elif self._phase == "prove":
-            assert intake is not None
-            memo.proof = NEXT_PROOF[intake.proof.kind]
-        elif self._phase in ("fetch", "alone"):
-            assert intake is not None
-            if isinstance(error, UnsolicitedResponse) and not intake.came:
-                # Said behind the answer to LIST n, and seen before the first RETR.
-                memo.unlisted = min(2, memo.unlisted + 1)
-                return
-            # An "-ERR" that answers nothing looks like the server's farewell, and may stand in a mail.
-            out_of_step = isinstance(error, RemoteProtocolError) or isinstance(
-                error.__cause__, RemoteProtocolError
-            )
-            culprit = intake.current
-            if self._phase == "alone":
-                culprit = culprit or intake.last
-            elif intake.cut is not None:
-                culprit = intake.cut
-            elif out_of_step and unproven:
-                # One of those that came before was cut, and nothing tells which: they are doubtful, all of them.
-                culprit = None
-            if culprit is not None:
-                intake.note(culprit, "cut" if out_of_step else "broke", error)
-            if unproven > 1:
-                memo.group = max(1, min(memo.group, unproven // 2))
-            if self._client.window > 1 and not (isinstance(error, ConnectionLost) and intake.journalled):
-                # Perhaps the server cannot take several commands at once; and a connection that is reset takes with it
-                # what had come behind the message that is under way.
-                memo.one_by_one = time.time()
 
 
 def _hopeless(note: Note | None) -> bool:

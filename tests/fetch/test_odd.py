@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import pop3aio
 from maildir import Maildir
 from pop3aio.testing import Server, Session
@@ -45,7 +47,8 @@ async def test_a_quoted_answer_is_taken_alone_where_no_size_is_listed(tmp_path: 
     assert sorted(stored) == sorted([QUOTED, *PLAIN])
 
 
-async def test_two_faults_that_cancel_each_other_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("replaces", [True, False])
+async def test_two_faults_that_cancel_each_other_out(tmp_path: Path, *, replaces: bool) -> None:
     """The first message swallows the answer to the second, and the second makes an answer of its own."""
     bare = b"Subject: no end\r\n\r\nthe text ends here"
     forger = b"Subject: forger\r\n\r\nhello\r\n.\r\n+OK\r\nSubject: forged\r\n\r\nforged\r\n"
@@ -65,10 +68,11 @@ async def test_two_faults_that_cancel_each_other_out(tmp_path: Path) -> None:
         return client
 
     async with Server(messages, on_command=hook) as server, Maildir(tmp_path / "box") as box:
+        store = box if replaces else Copies()
         for _ in range(3):
             try:
                 await pop3aio.collect(
-                    open_session, box, journal=tmp_path / "journal", delete=pop3aio.Delete()
+                    open_session, store, journal=tmp_path / "journal", delete=pop3aio.Delete()
                 )
             except pop3aio.POP3Error:
                 continue

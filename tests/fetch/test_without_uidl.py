@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,69 @@ async def test_an_empty_message_is_one(hook: CommandHook | None) -> None:
         report = await pop3aio.fetch(client, shelf, journal=MemoryJournal(), delete=pop3aio.Delete())
         assert (report.fetched, report.failed, report.commit) == (3, [], "committed")
     assert shelf.contents() == [b"", *sorted(MAIL[:2])]
+
+
+def opener(server: Server) -> Callable[[], Awaitable[pop3aio.Client]]:
+    async def open_session() -> pop3aio.Client:
+        client = await pop3aio.connect(server.host, server.port, tls="none")
+        await client.login("user", "password", allow_insecure=True)
+        return client
+
+    return open_session
+
+
+@pytest.mark.parametrize("culprit", [1, 3, 5])
+async def test_a_message_that_breaks_the_session_keeps_no_other(tmp_path: Path, culprit: int) -> None:
+    bad = MAIL[culprit - 1]
+
+    async def hook(session: Session, keyword: str, argument: str) -> bool:
+        if keyword == "RETR" and server.mailbox.messages[int(argument) - 1] == bad:
+            session.abort()
+            return True
+        return await no_uidl(session, keyword, argument)
+
+    async with Server(MAIL, capabilities=BARE, on_command=hook) as server, Maildir(tmp_path) as box:
+        journal = tmp_path / "journal"
+        report = await pop3aio.collect(opener(server), box, journal=journal, delete=pop3aio.Delete())
+        assert server.mailbox.messages == [bad]
+        assert (report.fetched, report.put_off) == (4, 1)
+        [failure] = report.failed
+        assert (failure.uid, failure.kind) == (None, "broke")
+        assert failure.retry_at is not None
+        assert "broke its session 2 times" in str(failure.error)
+        sessions = server.connections
+        await pop3aio.collect(opener(server), box, journal=journal, delete=pop3aio.Delete())
+        assert server.connections == sessions + 1, "the message rests"
+        assert in_new(tmp_path) == sorted(set(MAIL) - {bad})
+
+
+async def test_a_message_without_a_name_above_the_size_is_left(tmp_path: Path) -> None:
+    large = b"Subject: large\r\n\r\n" + b"x" * 5000 + b"\r\n"
+    messages = [*MAIL, large]
+    async with Server(messages, capabilities=BARE, on_command=no_uidl) as server, Maildir(tmp_path) as box:
+        async with session(server) as client:
+            report = await pop3aio.fetch(client, box, journal=tmp_path / "journal", max_size=5000)
+        assert (report.fetched, report.left, report.failed) == (5, 1, [])
+        assert "RETR 6" not in server.commands
+
+
+async def test_a_server_that_begins_to_answer_the_proof_otherwise(tmp_path: Path) -> None:
+    """Each message would seem to be cut, for ever, if the proof were not tried anew."""
+
+    async def hook(session: Session, keyword: str, argument: str) -> bool:
+        if keyword == "UIDL" and argument and changed:
+            lines = [b"%d %s" % (n, uid.encode()) for n, uid in enumerate(server.mailbox.uids, 1)]
+            session.write(b"+OK\r\n" + b"\r\n".join(lines) + b"\r\n.\r\n")
+            return True
+        return False
+
+    changed = False
+    async with Server(MAIL, on_command=hook) as server, Maildir(tmp_path) as box:
+        journal = tmp_path / "journal"
+        await pop3aio.collect(opener(server), box, journal=journal, delete=pop3aio.Delete())
+        changed = True
+        for message in MAIL:
+            server.mailbox.add(message)
+        report = await pop3aio.collect(opener(server), box, journal=journal, delete=pop3aio.Delete())
+        assert (report.fetched, report.failed, len(server.mailbox)) == (5, [], 0)
+        assert in_new(tmp_path) == sorted(MAIL * 2)

@@ -349,10 +349,6 @@ class World:
 
     def unfinished(self) -> list[tuple[Mail, str]]:
         """Return what has not come and should have, and what has not gone and should have."""
-        if self.habits.uidl != "good" and not all(mail.comes_alone for mail in self.drop.mails):
-            # Without unique-ids every message is retrieved in every session to be named; one that breaks the session
-            # keeps the others.
-            return []
         held = self.store.contents()
         left = [(mail, "starved") for mail in self.drop.mails if self._comes(mail) and not held[mail.content]]
         if isinstance(self.policy, pop3aio.Keep):
