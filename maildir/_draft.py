@@ -93,22 +93,22 @@ class Draft:
     def __init__(
         self, key: str, flags: str, date: int | None, newlines: Newlines, *, replaces: bool = False
     ) -> None:
-        self.key = key
-        self.flags = flags
-        self.date = date
-        self.newlines = newlines
-        self.replaces = replaces
+        self.key: str = key
+        self.flags: str = flags
+        self.date: int | None = date
+        self.newlines: Newlines = newlines
+        self.replaces: bool = replaces
         self.chunks: list[bytes] = []
-        self.charge = 0
-        self.step = Step.COMMIT
+        self.charge: int = 0
+        self.step: Step = Step.COMMIT
         self.ticket: Ticket[Any] | None = None
-        self.taken = False
-        self.withdrawn = False
-        self.dropped = False
+        self.taken: bool = False
+        self.withdrawn: bool = False
+        self.dropped: bool = False
         self.error: Exception | None = None
         self.delivered: Delivered | None = None
         # The file: descriptor, name in tmp/ (and, until the sizes are known, of the message).
-        self.fd = -1
-        self.base = ""
-        self.name = ""
-        self.linked = False
+        self.fd: int = -1
+        self.base: str = ""
+        self.name: str = ""
+        self.linked: bool = False

@@ -52,7 +52,7 @@ class _Call:
     __slots__ = ("ticket", "work")
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self.work = work
+        self.work: Callable[[], object] = work
         self.ticket: Ticket[Any] | None = None
 
 

@@ -48,7 +48,7 @@ class Names:
     __slots__ = ("_last", "host")
 
     def __init__(self, hostname: str | None) -> None:
-        self.host = _escape(socket.gethostname() if hostname is None else hostname)
+        self.host: str = _escape(socket.gethostname() if hostname is None else hostname)
         self._last = 0
 
     def make(self, key: str) -> str:

@@ -43,8 +43,8 @@ class Newlines:
         self._mode = mode
         self._held = False
         self._after_cr = False
-        self.octets = 0
-        self.virtual_octets = 0
+        self.octets: int = 0
+        self.virtual_octets: int = 0
 
     def feed(self, data: bytes) -> bytes:
         """Return what `data` becomes; a CR at its end is held back until it is known what follows."""

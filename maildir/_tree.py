@@ -60,7 +60,7 @@ class Tree:
     __slots__ = ("_create", "_dirmode", "_handles", "_paths", "_prefixes", "_ready", "_sync", "path")
 
     def __init__(self, path: str, *, create: bool, dirmode: int, sync: bool) -> None:
-        self.path = path
+        self.path: str = path
         self._create = create
         self._dirmode = dirmode
         self._sync = sync

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pop3core._commands import (
     Apop,
@@ -67,8 +67,9 @@ class State(Enum):
     ERROR = "ERROR"
     """Over, since the server broke the protocol; nothing is sent any more, QUIT least of all."""
 
-    # The hash of Enum is a Python function, and the tables are looked up for every command.
-    __hash__ = object.__hash__
+    if not TYPE_CHECKING:
+        # The hash of Enum is a Python function, and the tables are looked up for every command.
+        __hash__ = object.__hash__
 
 
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})

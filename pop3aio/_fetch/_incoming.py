@@ -64,19 +64,19 @@ class Incoming:
         self._message = message
         self._tell = tell
         self._content = ContentHash() if must_stay_same and ContentHash.made(uid) else None
-        self.number = message.number
-        self.size = size
-        self.uid = uid
-        self.key = key
-        self.octets = 0
-        self.ended = False
+        self.number: int = message.number
+        self.size: int | None = size
+        self.uid: str = uid
+        self.key: str = key
+        self.octets: int = 0
+        self.ended: bool = False
         # For the run: whether the store has had its chance, whether the message came empty though it has a size, why
         # it is not what it was before, and what was wrong with the connection.
-        self.closed = False
-        self.cut = False
+        self.closed: bool = False
+        self.cut: bool = False
         # Whether a line begins like an answer: a message that does not end swallows the next one. `_tail` is the end of
         # the chunk before, since such a line may be spread over two. A long message has its proof directly behind it.
-        self.odd = False
+        self.odd: bool = False
         self._looks = size is None or size < PROVEN_OCTETS
         self._tail = b""
         self.changed: RemoteProtocolError | None = None

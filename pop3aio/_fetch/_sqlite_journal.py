@@ -83,7 +83,7 @@ class SQLiteJournal:
         if not os.fspath(path):
             raise ValueError("a journal is a file, and the path of this one is empty")
         # Absolute, so that a change of the working directory does not take it elsewhere.
-        self.path = Path(os.path.abspath(os.path.expanduser(path)))
+        self.path: Path = Path(os.path.abspath(os.path.expanduser(path)))
         self._executor: ThreadPoolExecutor | None = None
         self._database: sqlite3.Connection | None = None
 

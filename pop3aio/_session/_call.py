@@ -25,14 +25,14 @@ class Call:
     __slots__ = ("abandoned", "check", "command", "done", "handle", "patience", "reader", "turn")
 
     def __init__(self, handle: int, command: Command, patience: float) -> None:
-        self.handle = handle
-        self.command = command
+        self.handle: int = handle
+        self.command: Command = command
         # What must be looked at, and recorded, when the final answer is read, even if the caller was cancelled.
         self.check: Check | None = None
-        self.done = False
-        self.abandoned = False
+        self.done: bool = False
+        self.abandoned: bool = False
         # Seconds for which more of the answer may be waited for; the octets that come earn some back.
-        self.patience = patience
+        self.patience: float = patience
         # What the caller awaits until it is the caller's turn to read; None while the caller does not wait.
         self.turn: asyncio.Future[None] | None = None
         # The task that takes the answer piece by piece, and may forget to; None where no task holds it.

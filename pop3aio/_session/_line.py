@@ -44,7 +44,7 @@ class Line:
         self.calls: OrderedDict[int, Call] = OrderedDict()
         self.reading: Call | None = None
         """The call whose task reads the wire at the moment."""
-        self.waiting = 0
+        self.waiting: int = 0
         """How many tasks wait for their turn."""
         self._disowned: list[Call] = []
         self.held: dict[asyncio.Task[object], int] = {}

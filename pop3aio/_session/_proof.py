@@ -57,7 +57,7 @@ class Proof:
         every: int = 128,
     ) -> None:
         self.kind: ProofKind = kind
-        self.every = every
+        self.every: int = every
         self._known: Mapping[int, str] | Mapping[int, str | None] | Mapping[int, int] = known
         self._numbers = list(known)
 

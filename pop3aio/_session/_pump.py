@@ -46,12 +46,12 @@ class Pump:
         self.core = core
         self.stream = stream
         self.timeout = timeout
-        self.masks = Masks()
+        self.masks: Masks = Masks()
         self.stage: Stage = "greeting"
         """How far the session has come, for the errors that end it; the session moves it on."""
         self.failed: POP3Error | None = None
         """Why the connection is unusable: the one exception that all others are copied from."""
-        self.fed = False
+        self.fed: bool = False
         """Whether the core may have something to tell."""
         self._line = line
         self._clock = clock

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, overload
 
 from pop3aio._errors import ConcurrencyError, printable
@@ -68,13 +68,13 @@ class CommandQueue:
     def __init__(self, core: Connection, stream: Stream, timeout: float, clock: Clock | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self.core = core
-        self.line = Line(core.withdraw, self._loop.call_soon_threadsafe)
-        self.pump = Pump(core, stream, self.line, timeout, clock or self._loop)
+        self.line: Line = Line(core.withdraw, self._loop.call_soon_threadsafe)
+        self.pump: Pump = Pump(core, stream, self.line, timeout, clock or self._loop)
         self._cancelled = CancelledAnswers(self.pump)
         # Without a detour, since they are called for every message. See `Line` for what they do.
-        self.release = self.line.release
-        self.disown = self.line.disown
-        self.forget_reader = self.line.let_go
+        self.release: Callable[[Call], None] = self.line.release
+        self.disown: Callable[[Call], None] = self.line.disown
+        self.forget_reader: Callable[[Call], None] = self.line.let_go
 
     @property
     def masks(self) -> Masks:

@@ -76,7 +76,7 @@ class Retrieval:
         # Messages asked for since the last proof was, and their octets.
         self._since = 0
         self._since_octets = 0
-        self.proven = 0
+        self.proven: int = 0
         """How many of the messages, from the first on, are proved to have come whole and under their own number."""
         self._current: Message | None = None
         self._busy = False

@@ -52,8 +52,8 @@ class Stream:
     """A reader and a writer that belong together, and are replaced together when TLS starts."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
+        self.reader: asyncio.StreamReader = reader
+        self.writer: asyncio.StreamWriter = writer
         # A StreamWriter that is collected closes the socket under the TLS that runs on it.
         self._replaced: list[object] = []
         # Within a handshake that was broken off, asyncio never reports the end of the connection.

@@ -153,7 +153,8 @@ class Authorization(Dialogue):
         maildrop = mailbox.open(popped=not self._quirks.hides_popped or name.startswith(_RECENT))
         if maildrop is None:
             raise Refusal("[IN-USE] another session has this mailbox open")
-        self.user, self._mailbox, self._maildrop = name, mailbox, maildrop[: self._quirks.shown]
+        self.user: str | None = name
+        self._mailbox, self._maildrop = mailbox, maildrop[: self._quirks.shown]
         if self._quirks.deaf_behind_login:
             self._wire.forget_received()
         self._ok(self._quirks.login_text or f"{len(self._maildrop)} messages")

@@ -122,11 +122,11 @@ class ChaosProxy:
         host: str = "127.0.0.1",
     ) -> None:
         self._upstream = upstream
-        self.faults = list(faults)
+        self.faults: list[WireFault] = list(faults)
         self.seed = seed
         self.host = host
-        self.port = 0
-        self.connections = 0
+        self.port: int = 0
+        self.connections: int = 0
         self.injected: list[Injected] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -58,7 +58,7 @@ class FileMessage(Message):
     blocking = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.expanduser(path)
+        self.path: str = os.path.expanduser(path)
 
     def __repr__(self) -> str:
         return f"FileMessage({self.path!r})"

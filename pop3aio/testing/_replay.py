@@ -73,7 +73,7 @@ class replay:  # noqa: N801 - it reads as what it does: async with replay(path) 
         port: int = 0,
     ) -> None:
         self.host = host
-        self.port = port
+        self.port: int = port
         self._path = Path(os.path.expanduser(path))
         with self._path.open(encoding="ascii", newline="\n") as file:
             self._scripts = _split(list(read_events(file)))

@@ -98,34 +98,34 @@ class Server:
             raise ValueError('tls is "none", "starttls" or "implicit"')
         if tls == "none" and ssl_context is not None:
             raise ValueError('ssl_context needs tls="starttls" or tls="implicit"')
-        self.quirks = find_quirks(quirks)
-        self.sasl = self.quirks.sasl if sasl is None else tuple(sasl)
+        self.quirks: Quirks = find_quirks(quirks)
+        self.sasl: tuple[str, ...] = self.quirks.sasl if sasl is None else tuple(sasl)
         if unknown := set(self.sasl) - MECHANISMS.keys():
             raise ValueError(f"{min(unknown)} is no mechanism here; these are: {', '.join(MECHANISMS)}")
         self.certificates: Certificates | None = None
         if tls != "none" and ssl_context is None:
             self.certificates = make_certificates()
             ssl_context = self.certificates.server_context()
-        self.mailbox = messages if isinstance(messages, Mailbox) else Mailbox(messages)
+        self.mailbox: Mailbox = messages if isinstance(messages, Mailbox) else Mailbox(messages)
         self.accounts: dict[str, tuple[str, Mailbox]] = {
             name: (account, self.mailbox) if isinstance(account, str) else account
             for name, account in ({"user": "password"} if users is None else users).items()
         }
         self.host = host
-        self.port = port
+        self.port: int = port
         self.tls = tls
         self.ssl_context = ssl_context
-        self.capabilities = None if capabilities is None else list(capabilities)
-        self.utf8 = utf8 or self.quirks.utf8
-        self.languages = tuple(languages)
-        self.greeting = self.quirks.greeting if greeting is None else greeting
+        self.capabilities: list[str] | None = None if capabilities is None else list(capabilities)
+        self.utf8: bool = utf8 or self.quirks.utf8
+        self.languages: tuple[str, ...] = tuple(languages)
+        self.greeting: bytes = self.quirks.greeting if greeting is None else greeting
         self.faults: Sequence[CommandFault] = list(faults)
         self.idle_timeout = idle_timeout
         self.on_command = on_command
         self.record = record
         self.commands: list[str] = []
         self.sessions: list[Session] = []
-        self.connections = 0
+        self.connections: int = 0
         self._happened: Counter[CommandFault] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()

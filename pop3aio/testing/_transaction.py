@@ -135,7 +135,7 @@ class Transaction(Dialogue):
             self.close()
             return
         popped = self._retrieved if self._quirks.hides_popped else ()
-        self.removed = [uids[number - 1] for number in self.deleted]
+        self.removed: list[str] = [uids[number - 1] for number in self.deleted]
         # The lock is gone before the answer is out: who has read it may log in again.
         self._release(self.removed, popped=[uids[number - 1] for number in popped])
         self._ok("bye")

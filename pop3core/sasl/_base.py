@@ -76,7 +76,7 @@ class SingleMessage:
     def __init__(self, message: bytes, *secrets: str) -> None:
         self._message = message
         self._secrets = secrets
-        self.done = False
+        self.done: bool = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(***)"

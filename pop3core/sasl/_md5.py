@@ -30,7 +30,7 @@ class CramMd5:
     def __init__(self, user: str, password: str) -> None:
         self._user = check_text("CRAM-MD5", "user name", user).encode()
         self._password = check_text("CRAM-MD5", "password", password).encode()
-        self.done = False
+        self.done: bool = False
         # Learned before anything is sent, while the login can still take another way.
         _hmac_md5(b"", b"")
 

@@ -25,8 +25,8 @@ class _Bearer:
         self._message = message
         self._token = token.encode()
         self._sent = False
-        self.done = False
-        self.failed = False
+        self.done: bool = False
+        self.failed: bool = False
         self.status: str | None = None
         self.scope: str | None = None
         self.openid_configuration: str | None = None
