@@ -23,7 +23,8 @@ from pop3core import Noop, RemoteProtocolError, Retr, TruncatedResponse
 
 from .kit.script import Peer, Script, session
 
-ROOT = Path(__file__).parents[1]
+# The folder of the packages that are tested: the checkout, or the place where a wheel was installed.
+ROOT = Path(pop3aio.__file__).parents[1]
 SOURCES = sorted(path for name in ("pop3core", "pop3aio", "maildir") for path in (ROOT / name).rglob("*.py"))
 
 # What looks for what must be hidden, and decides nothing else.

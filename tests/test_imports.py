@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+import pop3aio
+
+# The folder of the packages that are tested: the checkout, or the place where a wheel was installed.
+ROOT = Path(pop3aio.__file__).parents[1]
 
 # The pure part of the standard library that the core rests on; no I/O, no clock, no threads.
 PURE = {

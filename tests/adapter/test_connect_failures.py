@@ -59,7 +59,7 @@ async def test_a_host_that_does_not_answer() -> None:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             assert filler.connect_ex(deaf.getsockname()) == errno.EINPROGRESS
-        with pytest.raises(pop3aio.ConnectionLost, match=r"within 0\.1 s"):
+        with pytest.raises(pop3aio.ConnectionLost, match=r"within [0-9.]+ s"):
             await pop3aio.connect(
                 "127.0.0.1", deaf.getsockname()[1], tls="none", connect_timeout=stretched(0.1)
             )

@@ -122,7 +122,9 @@ async def test_a_handshake_that_does_not_go_on() -> None:
         await peer.rest()
 
     async with Script(play) as server:
-        with pytest.raises(pop3aio.TlsError, match=r"the TLS handshake with 127.0.0.1 took more than 0.05 s"):
+        with pytest.raises(
+            pop3aio.TlsError, match=r"the TLS handshake with 127.0.0.1 took more than [0-9.]+ s"
+        ):
             await pop3aio.connect(server.host, server.port, connect_timeout=stretched(0.05))
 
 

@@ -347,5 +347,5 @@ async def test_a_connection_that_is_never_made(monkeypatch: pytest.MonkeyPatch) 
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", never)
-    with pytest.raises(pop3aio.ConnectionLost, match=r"within 0\.05 s"):
+    with pytest.raises(pop3aio.ConnectionLost, match=r"within [0-9.]+ s"):
         await pop3aio.connect("127.0.0.1", 1, tls="none", connect_timeout=SHORT)

@@ -27,7 +27,7 @@ def _measured() -> float:
     return max(1.0, (time.perf_counter() - started) / spent)
 
 
-FACTOR = float(os.environ.get("POP3AIO_TESTS_TIME_FACTOR", "0")) or _measured()
+FACTOR = float(os.environ.get("POP3AIO_TESTS_TIME_FACTOR") or 0) or _measured()
 
 
 def stretched(seconds: float) -> float:
