@@ -76,7 +76,8 @@ class SQLiteJournal:
     """A journal in one SQLite file, made if it is not there.
 
     `path` is the file; ``~`` at its beginning is expanded. While it is open no other process can use it, so that two
-    runs cannot fetch the same message. Use it in ``async with``. Its work is done in a thread of its own; a cancelled call runs to its end there.
+    runs cannot fetch the same message. Use it in ``async with``. Its work is done in a thread of its own; a cancelled
+    call runs to its end there.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
