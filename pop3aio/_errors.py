@@ -42,9 +42,11 @@ TlsFault: TypeAlias = Literal[
 ]
 """Why TLS could not be had."""
 
-# C0, DEL, C1, and the Unicode controls that reorder or hide text on a terminal.
+# C0, DEL, C1, and the Unicode controls that reorder or hide text on a terminal. The two joiners U+200C and U+200D stay:
+# Persian, Indian scripts and emoji of several parts cannot be written without them.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 
 

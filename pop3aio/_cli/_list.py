@@ -1,37 +1,34 @@
-"""``pop3aio list``: what is in a maildrop, as a table."""
+"""``pop3aio list``: what is in a maildrop, as a table.
+
+How it works. A message is listed if LIST or UIDL knows of it, or, where they do not agree, the count of STAT. What one
+of them does not say is shown as not known, and said once on standard error. The headers come by TOP, pipelined; each
+costs one line, whatever stands in it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
-import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import TypeVar
 
-from pop3aio._cli._errors import WITHOUT_UIDS, one_line
+from pop3aio._cli._errors import WITHOUT_UIDS
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._headers import Headers, parse_headers
+from pop3aio._cli._headers import LONGEST_HEADER, Headers, parse_headers
 from pop3aio._cli._output import Output, count, size
 from pop3aio._cli._session import Target, find_target
 from pop3aio._cli._signals import run_to_end
-from pop3aio._cli._streams import is_terminal
+from pop3aio._cli._table import Row, Table
 from pop3aio._client import Client
 from pop3aio._errors import CommandError
 from pop3aio._session._message import Message
 
 __all__ = ("run_list",)
 
-_LONGEST_HEADER = 256 * 1024
-_NO_WIDTH = ("Mn", "Me", "Cf")
+_T = TypeVar("_T")
 
-
-class _Row(NamedTuple):
-    number: int
-    octets: int
-    uid: str | None
-    headers: Headers
+# Messages that neither LIST nor UIDL names are listed up to this number; a count may be anything.
+_MOST_UNNAMED = 10_000
 
 
 def run_list(arguments: argparse.Namespace, output: Output) -> int:
@@ -41,120 +38,119 @@ def run_list(arguments: argparse.Namespace, output: Output) -> int:
 
 async def _list(target: Target, output: Output) -> int:
     async with target.logged_in(output) as client:
-        sizes = dict(await client.list())
-        uids = await _unique_ids(client, output)
+        scans = await _answer(client.list(), "sizes are not known", output)
+        names = await _answer(client.uidl(), WITHOUT_UIDS, output)
+        sizes = dict(scans or ())
+        uids = {number: uid for number, uid in names or () if uid is not None}
+        if scans is None and names is None:
+            # Nothing else tells what is there.
+            numbers = list(range(1, min((await client.stat()).count, _MOST_UNNAMED) + 1))
+        else:
+            named = sizes.keys() | {number for number, _ in names or ()}
+            agree = scans is not None and (names is None or named == sizes.keys() == uids.keys())
+            numbers = sorted(named if agree else await _counted(client, named, output))
+        _say_unknown(numbers, sizes, "LIST", "size", output)
+        _say_unknown(numbers, uids, "UIDL", "unique-id", output)
+        total = sum(sizes.values())
         rows = output.facts["messages"] = []
-        output.facts["octets"] = sum(sizes.values())
-        table = _Table(max(sizes, default=0), [uid or "-" for uid in uids.values()])
-        if sizes:
+        output.facts["octets"] = total
+        table = Table(max(numbers, default=0), max(map(len, uids.values()), default=0))
+        if numbers:
             output.line(table.heading)
-        async with aclosing(_headers(client, list(sizes), output)) as headers:
-            async for number, found in headers:
-                row = _Row(number, sizes[number], uids.get(number), found)
+        async with aclosing(_headers(client, numbers, output)) as headers:
+            async for number, found, refusal in headers:
+                row = Row(number, sizes.get(number), uids.get(number), found, refusal)
                 output.line(table.line(row))
                 rows.append(_fact(row))
                 if output.lost:
                     break
-        output.line(f"{count(len(sizes))}, {size(output.facts['octets'])}")
+        unknown = len(numbers) - len(sizes)
+        without = f", without {count(unknown)} whose size is not known" if unknown else ""
+        output.line(f"{count(len(numbers))}, {size(total)}{without}")
     return ExitStatus.DONE
 
 
-async def _unique_ids(client: Client, output: Output) -> dict[int, str | None]:
+async def _answer(asking: Awaitable[_T], consequence: str, output: Output) -> _T | None:
+    """Return an answer, or None if the server refuses it, which is said."""
     try:
-        return dict(await client.uidl())
+        return await asking
     except CommandError as error:
-        output.warn(f"{error}; {WITHOUT_UIDS}")
-        return {}
+        output.warn(f"{error}; {consequence}")
+        return None
+
+
+async def _counted(client: Client, named: set[int], output: Output) -> set[int]:
+    """Return the numbers that are named, and those that only the count of STAT tells of."""
+    stat = await _answer(client.stat(), "whether all messages are listed is not known", output)
+    if stat is None or stat.count <= len(named):
+        return named
+    if stat.count > len(named) + _MOST_UNNAMED:
+        output.warn(f"the server counts {count(stat.count)}, and lists {len(named)}")
+        return named
+    # In a new session they are numbered without a gap (RFC 1939 section 5).
+    return named | set(range(1, stat.count + 1))
+
+
+def _say_unknown(numbers: list[int], known: Collection[int], command: str, what: str, output: Output) -> None:
+    lacking = [number for number in numbers if number not in known]
+    # Where the command was refused, or names no message at all, that was said or is seen.
+    if known and lacking:
+        output.warn(f"{command} does not name {_some(lacking)}, so the {what} is not known")
+
+
+def _some(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+    return f"message {numbers[0]}{more}"
 
 
 async def _headers(
     client: Client, numbers: list[int], output: Output
-) -> AsyncGenerator[tuple[int, Headers], None]:
-    """Yield what there is to say about each message, empty where the server does not say."""
-    nothing = Headers(None, None, None)
+) -> AsyncGenerator[tuple[int, Headers | None, str | None], None]:
+    """Yield the number of each message with its headers, or with None and what the server said instead."""
     announced = client.capabilities is not None and client.capabilities.top
     asked = 0
     if announced or client.capabilities is None:
         async with client.retrieve(numbers, lines=0) as messages:
             async for message in messages:
-                asked += 1
                 if message.error is None:
-                    yield message.number, parse_headers(await _beginning(message))
-                    continue
-                yield message.number, nothing
-                if not announced:
+                    yield message.number, parse_headers(await _beginning(message)), None
+                elif announced or asked:
+                    yield message.number, None, output.masked(message.error.text) or "-ERR"
+                else:
                     # It does not know the command, and more of them might count as an attack.
                     break
+                asked += 1
     if asked < len(numbers):
-        output.warn("the server has no TOP, so subjects and dates are not shown")
+        output.warn("the server has no TOP, so senders, subjects and dates are not shown")
     for number in numbers[asked:]:
-        yield number, nothing
+        yield number, None, None
 
 
 async def _beginning(message: Message) -> bytes:
+    """Return the octets of a header in which fields are searched; what a server sends beyond them is dropped."""
     chunks = []
     octets = 0
     async for chunk in message:
-        if octets < _LONGEST_HEADER:
+        if octets < LONGEST_HEADER:
             chunks.append(chunk)
             octets += len(chunk)
     return b"".join(chunks)
 
 
-def _fact(row: _Row) -> dict[str, object]:
-    date = row.headers.date
+def _fact(row: Row) -> dict[str, object]:
+    headers = row.headers or Headers()
     return {
         "number": row.number,
         "octets": row.octets,
         "uid": row.uid,
-        "subject": row.headers.subject,
-        "from": row.headers.sender,
-        "date": None if date is None else date.isoformat(),
+        "subject": headers.subject,
+        "from": _mailbox(filter(None, (headers.name, headers.address and f"<{headers.address}>"))),
+        "from_name": headers.name,
+        "from_address": headers.address,
+        "date": None if headers.date is None else headers.date.isoformat(),
+        "refused": row.refusal,
     }
 
 
-class _Table:
-    """Columns as wide as they need be; on a terminal the last one ends where the terminal does."""
-
-    def __init__(self, highest: int, uids: list[str]) -> None:
-        self._terminal = is_terminal(sys.stdout)
-        self._number = max(len(str(highest)), 2)
-        self._uid = max([*map(len, uids), len("unique-id")])
-        if self._terminal:
-            self._uid = min(self._uid, 24)
-        self.heading = self._columns("no", "size", "unique-id", "date", "subject")
-
-    def line(self, row: _Row) -> str:
-        """Return the line of one message."""
-        date = row.headers.date
-        return self._columns(
-            str(row.number),
-            size(row.octets),
-            row.uid or "-",
-            "-" if date is None else date.strftime("%Y-%m-%d %H:%M %z").strip(),
-            row.headers.subject or "-",
-        )
-
-    def _columns(self, number: str, octets: str, uid: str, date: str, subject: str) -> str:
-        if self._terminal:
-            uid = _cut(uid, self._uid)
-        line = f"{number:>{self._number}}  {octets:>10}  {uid:<{self._uid}}  {date:<22}  "
-        subject = one_line(subject)
-        return line + (
-            _cut(subject, shutil.get_terminal_size().columns - len(line)) if self._terminal else subject
-        )
-
-
-def _cut(text: str, columns: int) -> str:
-    """Return what of `text` fits into so many columns of a terminal, at least ten."""
-    columns = max(columns, 10)
-    used = fitting = 0
-    for place, letter in enumerate(text):
-        # What fits beside the mark that something is missing.
-        if used < columns:
-            fitting = place
-        if unicodedata.category(letter) not in _NO_WIDTH:
-            used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > columns:
-            return text[:fitting] + "…"
-    return text
+def _mailbox(parts: Iterable[str]) -> str | None:
+    return " ".join(parts) or None

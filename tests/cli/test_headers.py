@@ -24,6 +24,14 @@ from pop3aio.testing import awkward_messages
         (b"=?no-such-charset?q?a=E9?=", "aé"),
         (b"=?utf-8?b?a?=", "=?utf-8?b?a?="),
         (b"", ""),
+        (b"a\r\n\tb \t c", "a b c"),
+        (b"=?utf-8?b?4oI=?= =?UTF-8?b?rA==?=", "€"),
+        (b"=?utf-8?q?=E2=82=AC?= =?iso-8859-1?q?=E9?= x", "€é x"),
+        (b"=?utf-8*de?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        (b"=?utf-7?q?+2AA-?=", "\ufffd"),
+        (b"=?punycode?q?a-b?=", "a-b"),
+        (b"=?utf-8?q?no end", "=?utf-8?q?no end"),
+        (b"x" * 4095 + "é".encode(), "x" * 4095),
     ],
 )
 def test_subjects(octets: bytes, subject: str) -> None:
@@ -34,6 +42,17 @@ def test_subjects(octets: bytes, subject: str) -> None:
     ("octets", "sender"),
     [
         (b"A <a@example.com>", "A"),
+        (b"a@example.com (Ann (of old))", "Ann (of old)"),
+        (b'"B, \\"A\\"" <a@example.com>, C <c@example.com>', 'B, "A"'),
+        (b"=?utf-8?q?J=C3=BC?= =?utf-8?q?rgen?= <j@example.com>", "Jürgen"),
+        (b"undisclosed-recipients:;", "undisclosed-recipients:"),
+        (b"A (c) <a@example.com>", "A"),
+        (b", , B <b@example.com>", "B"),
+        (b'"never closed <a@example.com>', "never closed <a@example.com>"),
+        (b"<never@closed", "never@closed"),
+        (b"> )", "> )"),
+        (b"<<a@b>>", "a@b"),
+        (b'<"a b"@c>', "a b@c"),
         (b"<a@example.com>", "a@example.com"),
         (b"=?utf-8?q?M=C3=BCller=2C_J?= <a@example.com>", "Müller, J"),
         (b"@@@", "@@@"),
@@ -58,6 +77,9 @@ def test_dates(octets: bytes, date: datetime | None) -> None:
 
 
 def test_nothing_raises() -> None:
-    assert parse_headers(b"") == (None, None, None)
+    assert parse_headers(b"") == (None, None, None, None)
+    # Nothing of a body is taken for a header.
+    assert parse_headers(b"\r\nSubject: body\r\n") == (None, None, None, None)
+    assert parse_headers(b"X: y\r\n\r\nSubject: body\r\n") == (None, None, None, None)
     for _, message in awkward_messages():
         parse_headers(message)
