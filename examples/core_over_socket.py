@@ -1,6 +1,6 @@
 """The protocol without asyncio: pop3core driven over a blocking socket.
 
-POP3_PASSWORD=... python core_over_socket.py pop.example.org me
+POP3AIO_PASSWORD=... python core_over_socket.py pop.example.org me
 """
 
 from __future__ import annotations
@@ -80,5 +80,5 @@ if __name__ == "__main__":
         socket.create_connection((host, 995), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=host) as sock,
     ):
-        for message in read_all(sock, user, os.environ["POP3_PASSWORD"]):
+        for message in read_all(sock, user, os.environ["POP3AIO_PASSWORD"]):
             print(f"{len(message)} octets")

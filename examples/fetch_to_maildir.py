@@ -1,6 +1,6 @@
 """Fetch what is new from a POP3 server into a Maildir, and delete from the server what is older than 30 days.
 
-POP3_PASSWORD=... python fetch_to_maildir.py pop.example.org me ~/Maildir
+POP3AIO_PASSWORD=... python fetch_to_maildir.py pop.example.org me ~/Maildir
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ async def fetch_mail(
 if __name__ == "__main__":
     _, host, user, folder = sys.argv
     try:
-        report = asyncio.run(fetch_mail(host, user, os.environ["POP3_PASSWORD"], Path(folder).expanduser()))
+        report = asyncio.run(
+            fetch_mail(host, user, os.environ["POP3AIO_PASSWORD"], Path(folder).expanduser())
+        )
     except (pop3aio.POP3Error, OSError) as error:
         sys.exit(f"{host}: {error}")
     print(f"{report.fetched} new messages, {report.known} known, {report.deleted} deleted from the server")

@@ -1,6 +1,6 @@
 """Mail into something that is no Maildir: a coroutine function that puts each message into a database.
 
-POP3_PASSWORD=... python into_sqlite.py pop.example.org me mail.sqlite
+POP3AIO_PASSWORD=... python into_sqlite.py pop.example.org me mail.sqlite
 """
 
 from __future__ import annotations
@@ -54,6 +54,6 @@ async def fetch_into(
 if __name__ == "__main__":
     _, host, user, path = sys.argv
     table = MailTable(path)
-    password = os.environ["POP3_PASSWORD"]
+    password = os.environ["POP3AIO_PASSWORD"]
     print(asyncio.run(fetch_into(table, host, user, password, f"{path}.journal")), "new messages")
     table.close()

@@ -1,6 +1,6 @@
 """A service that looks for new mail every few minutes, and stops cleanly when it is told to.
 
-POP3_PASSWORD=... python polling_service.py pop.example.org me ~/Maildir
+POP3AIO_PASSWORD=... python polling_service.py pop.example.org me ~/Maildir
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def main(host: str, user: str, folder: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    poller = MailPoller(lambda: pop3aio.connect(host), (user, os.environ["POP3_PASSWORD"]), Path(folder))
+    poller = MailPoller(lambda: pop3aio.connect(host), (user, os.environ["POP3AIO_PASSWORD"]), Path(folder))
     async with poller.running():
         await stop.wait()
 

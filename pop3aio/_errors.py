@@ -31,6 +31,7 @@ __all__ = (
     "TlsFault",
     "TlsRequired",
     "command_error",
+    "counted",
     "printable",
 )
 
@@ -54,6 +55,11 @@ def printable(text: str, limit: int = 300) -> str:
     """Return a server's text as it may be shown to a person: no control characters, not endless."""
     text = _UNPRINTABLE.sub("\ufffd", text)
     return text if len(text) <= limit else text[:limit] + "..."
+
+
+def counted(number: int, noun: str = "message") -> str:
+    """Return a number with its noun, in the plural where it belongs there."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class CommandError(POP3Error):

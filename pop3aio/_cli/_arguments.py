@@ -205,7 +205,11 @@ def _remote() -> _Parser:
 def _secret(*, token: bool = False) -> _Parser:
     parser = _Parser(add_help=False)
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--password-file", metavar="FILE", help="the password is the first line of this file")
+    group.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the password is the first line of this file; - stands for standard input",
+    )
     group.add_argument(
         "--password-command",
         metavar="COMMAND",
@@ -239,6 +243,12 @@ def _fetch(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_octets,
         help="leave messages on the server that are listed with more octets; K, M and G stand for powers of 1024",
+    )
+    parser.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="show no progress, and print nothing if nothing was fetched or deleted; errors are still shown",
     )
     parser.add_argument("--newest", action="store_true", help="fetch the newest messages first")
     parser.add_argument(
@@ -361,6 +371,8 @@ def _mechanism(text: str) -> str:
 
 
 def _pin(text: str) -> str:
+    # Perhaps the content of a file that a person saved by an editor.
+    text = text.removeprefix("\ufeff").strip()
     try:
         parse_pin(text)
     except ValueError as error:

@@ -15,11 +15,11 @@ from typing import Any
 from pop3aio._cli._errors import WITHOUT_UIDS, Failed
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._offers import show_offers
-from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._output import Output, size
 from pop3aio._cli._session import Target, find_target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._client import Client
-from pop3aio._errors import CommandError
+from pop3aio._errors import CommandError, counted
 from pop3aio._wire._certificate import public_key
 from pop3core import Capabilities, POP3Error
 
@@ -117,10 +117,10 @@ def _certificate(certificate: dict[str, Any], output: Output) -> None:
     output.field("  issuer", issuer)
     output.field(
         "  valid",
-        f"{_day(begin)} to {_day(end)}, " + (f"{count(left, 'day')} left" if left >= 0 else "expired"),
+        f"{_day(begin)} to {_day(end)}, " + (f"{counted(left, 'day')} left" if left >= 0 else "expired"),
     )
     if 0 <= left < _SOON:
-        output.warn(f"the certificate expires in {count(left, 'day')}: it must be renewed")
+        output.warn(f"the certificate expires in {counted(left, 'day')}: it must be renewed")
     output.facts["certificate"] = {
         "subject": subject,
         "names": names,
@@ -168,7 +168,7 @@ def _capabilities(found: Capabilities | None, when: str, output: Output) -> None
 async def _maildrop(client: Client, output: Output) -> None:
     stat = await client.stat()
     octets = "" if stat.octets is None else f", {size(stat.octets)}"
-    output.field("mail", count(stat.count) + octets)
+    output.field("mail", counted(stat.count) + octets)
     try:
         await client.uidl()
         unique = True

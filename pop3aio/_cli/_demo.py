@@ -9,10 +9,11 @@ import secrets
 from pop3aio._cli._fetch import Job, tell
 from pop3aio._cli._headers import parse_headers
 from pop3aio._cli._logins import ByPassword
-from pop3aio._cli._output import Output, count
+from pop3aio._cli._output import Output
 from pop3aio._cli._session import Target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._url import ServerUrl
+from pop3aio._errors import counted
 from pop3aio.testing import Mailbox, Server, sample_messages
 
 __all__ = ("run_demo",)
@@ -38,7 +39,7 @@ async def _demo(job: Job, output: Output) -> int:
             url, ByPassword(password), None if certificates is None else certificates.client_context()
         )
         secured = "in clear, on this machine only" if certificates is None else "under TLS"
-        output.line(f"A POP3 server with {count(len(server.mailbox))} runs at {url} ({secured}).")
+        output.line(f"A POP3 server with {counted(len(server.mailbox))} runs at {url} ({secured}).")
         async with target.sessions(output) as open_session:
             report = await job.run(open_session, output)
     status = tell(report, job, output)
@@ -51,8 +52,8 @@ async def _demo(job: Job, output: Output) -> int:
         output.line(f"Remove {job.maildir} to see them fetched anew.")
     standing, read = len(os.listdir(new)), len(os.listdir(cur))
     output.facts |= {"server": str(url), "new": standing, "cur": read}
-    also = f", and {count(read)} in {cur}" if read else ""
-    output.line(f"{count(standing)} {'is' if standing == 1 else 'are'} in {new}{also}")
+    also = f", and {counted(read)} in {cur}" if read else ""
+    output.line(f"{counted(standing)} {'is' if standing == 1 else 'are'} in {new}{also}")
     return status
 
 

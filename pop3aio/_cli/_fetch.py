@@ -13,12 +13,12 @@ from maildir import Maildir
 from pop3aio._cli._arguments import JOURNAL
 from pop3aio._cli._errors import describe, one_line
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._output import Output, size
 from pop3aio._cli._progress import show_progress
 from pop3aio._cli._session import Target, find_target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._client import Client
-from pop3aio._errors import CommandError, MailboxInUse, ServerTemporaryError
+from pop3aio._errors import CommandError, MailboxInUse, ServerTemporaryError, counted
 from pop3aio._fetch._collect import collect
 from pop3aio._fetch._deletion import After, Delete, Keep, Policy
 from pop3aio._fetch._report import Failure, FetchReport, Progress
@@ -130,7 +130,7 @@ def _resume(report: FetchReport, maildir: str) -> str:
     if not report.fetched:
         return "nothing is lost: run the same command again"
     are = "is" if report.fetched == 1 else "are"
-    return f"{count(report.fetched)} {are} safe in {maildir}: run the same command again for the rest"
+    return f"{counted(report.fetched)} {are} safe in {maildir}: run the same command again for the rest"
 
 
 def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
@@ -172,12 +172,19 @@ def tell(report: FetchReport, job: Job, output: Output) -> int:
         output.warn(f"message {failure.number}{uid}: {failure.error}")
     if report.commit == "unknown":
         output.warn(
-            f"the connection broke at the very end: whether {count(report.deleted)} marked for deletion are deleted is "
-            "not known; run it again, that settles it"
+            f"the connection broke at the very end: whether {counted(report.deleted)} marked for deletion are deleted "
+            "is not known; run it again, that settles it"
         )
-    for line in _summary(report, job):
-        output.line(line)
+    if not (output.quiet and _unchanged(report)):
+        for line in _summary(report, job):
+            output.line(line)
     return _status(report)
+
+
+def _unchanged(report: FetchReport) -> bool:
+    """Return whether a run has nothing to say that a person without a wish for it wants to know."""
+    happened = report.fetched or report.recovered or report.adopted or report.deleted or report.returned
+    return not (happened or report.failed or report.doubtful or report.resolved)
 
 
 def _status(report: FetchReport) -> ExitStatus:
@@ -236,7 +243,7 @@ def _say_refused(report: FetchReport, output: Output) -> BaseException:
     """Say once what stands in the report for each message that should have been deleted; returns that error."""
     error = report.failed[-1].error
     output.warn(
-        f"{error}: of {count(report.deleted)} marked for deletion some or none are deleted; run it again later"
+        f"{error}: of {counted(report.deleted)} marked for deletion some or none are deleted; run it again later"
     )
     return error
 
@@ -246,42 +253,44 @@ def _summary(report: FetchReport, job: Job) -> list[str]:
     if report.resolved is not None:
         deleted, left = report.resolved.deleted, report.resolved.left
         lines.append(
-            f"settled:  of {count(deleted + left)} whose deletion an earlier run saw no end of, {deleted} "
+            f"settled:  of {counted(deleted + left)} whose deletion an earlier run saw no end of, {deleted} "
             f"{'is' if deleted == 1 else 'are'} deleted, {left} {'is' if left == 1 else 'are'} still there"
         )
     if report.fetched:
-        lines.append(f"fetched:  {count(report.fetched)}, {size(report.octets)}, into {job.maildir}")
+        lines.append(f"fetched:  {counted(report.fetched)}, {size(report.octets)}, into {job.maildir}")
     elif not report.failed:
-        lines.append(f"fetched:  nothing new among {count(report.listed)}")
+        lines.append(f"fetched:  nothing new among {counted(report.listed)}")
     else:
         lines.append("fetched:  nothing")
     if report.returned:
         lines.append(
-            f"returned: {count(report.returned)} whose deletion the server had confirmed, and that it still lists"
+            f"returned: {counted(report.returned)} whose deletion the server had confirmed, and that it still lists"
         )
     if report.known:
-        lines.append(f"known:    {count(report.known)}, fetched by an earlier run")
+        lines.append(f"known:    {counted(report.known)}, fetched by an earlier run")
     if report.recovered:
         lines.append(
-            f"found:    {count(report.recovered)} in the Maildir already, though the journal does not know them"
+            f"found:    {counted(report.recovered)} in the Maildir already, though the journal does not know them"
         )
     if report.adopted:
-        lines.append(f"adopted:  {count(report.adopted)} taken as known, without having been fetched")
+        lines.append(f"adopted:  {counted(report.adopted)} taken as known, without having been fetched")
     if report.left:
-        lines.append(f"left:     {count(report.left)} on the server, as was wished")
+        lines.append(f"left:     {counted(report.left)} on the server, as was wished")
     if report.postponed:
-        lines.append(f"later:    {count(report.postponed)} for the next run")
+        lines.append(f"later:    {counted(report.postponed)} for the next run")
     if report.put_off:
-        lines.append(f"put off:  {count(report.put_off)} that failed before; tried again later")
+        lines.append(f"put off:  {counted(report.put_off)} that failed before; tried again later")
     if report.doubtful:
         lines.append(
-            f"doubtful: {count(report.doubtful)} not proved to be whole; fetched again by the next run"
+            f"doubtful: {counted(report.doubtful)} not proved to be whole; fetched again by the next run"
         )
     if report.failed:
-        lines.append(f"failed:   {count(len(report.failed))}, named on standard error")
+        lines.append(f"failed:   {counted(len(report.failed))}, named on standard error")
     if not isinstance(job.policy, Keep):
         outcome = {"committed": ", confirmed", "refused": ", not confirmed", "unknown": ", not confirmed"}
-        lines.append(f"deleted:  {count(report.deleted)} on the server{outcome.get(report.commit or '', '')}")
+        lines.append(
+            f"deleted:  {counted(report.deleted)} on the server{outcome.get(report.commit or '', '')}"
+        )
     return lines
 
 

@@ -15,12 +15,12 @@ from typing import TypeVar
 from pop3aio._cli._errors import WITHOUT_UIDS
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._headers import LONGEST_HEADER, Headers, parse_headers
-from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._output import Output, size
 from pop3aio._cli._session import Target, find_target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._table import Row, Table
 from pop3aio._client import Client
-from pop3aio._errors import CommandError
+from pop3aio._errors import CommandError, counted
 from pop3aio._session._message import Message
 
 __all__ = ("run_list",)
@@ -65,8 +65,8 @@ async def _list(target: Target, output: Output) -> int:
                 if output.lost:
                     break
         unknown = len(numbers) - len(sizes)
-        without = f", without {count(unknown)} whose size is not known" if unknown else ""
-        output.line(f"{count(len(numbers))}, {size(total)}{without}")
+        without = f", without {counted(unknown)} whose size is not known" if unknown else ""
+        output.line(f"{counted(len(numbers))}, {size(total)}{without}")
     return ExitStatus.DONE
 
 
@@ -85,7 +85,7 @@ async def _counted(client: Client, named: set[int], output: Output) -> set[int]:
     if stat is None or stat.count <= len(named):
         return named
     if stat.count > len(named) + _MOST_UNNAMED:
-        output.warn(f"the server counts {count(stat.count)}, and lists {len(named)}")
+        output.warn(f"the server counts {counted(stat.count)}, and lists {len(named)}")
         return named
     # In a new session they are numbered without a gap (RFC 1939 section 5).
     return named | set(range(1, stat.count + 1))

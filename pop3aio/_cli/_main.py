@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(
         as_json=getattr(arguments, "json", False),
         verbose=arguments.verbose,
+        quiet=getattr(arguments, "quiet", False),
         shows=arguments.command in _SHOWING,
     )
     with output.logged():

@@ -11,24 +11,23 @@ from typing import Any
 from pop3aio._cli._errors import one_line
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._streams import Channel
+from pop3aio._errors import counted
 
-__all__ = ("Output", "count", "size")
+__all__ = ("Output", "size")
 
 _SHORTEST_SECRET = 4
 _SHORTEST_PART = 12
 
 
-def count(number: int, noun: str = "message") -> str:
-    """Return a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def size(octets: float) -> str:
     """Return a number of octets for a person: powers of a thousand, as disks and networks count."""
-    for unit in ("octets", "kB", "MB", "GB"):
-        if octets < 1000:
-            return f"{octets:.0f} {unit}" if unit == "octets" or octets >= 100 else f"{octets:.1f} {unit}"
+    if octets < 1000:
+        return counted(round(octets), "octet")
+    for unit in ("kB", "MB", "GB"):
         octets /= 1000
+        if octets < 1000:
+            return f"{octets:.0f} {unit}" if octets >= 100 else f"{octets:.1f} {unit}"
+    octets /= 1000
     return f"{octets:.1f} TB"
 
 
@@ -55,6 +54,7 @@ class Output:
     Args:
         as_json: print one JSON object in place of lines.
         verbose: show the dialogue with the server.
+        quiet: show no progress, and nothing where nothing has happened.
         shows: whether what is printed is what the command is for, so that a closed standard output is an error.
 
     Attributes:
@@ -63,9 +63,12 @@ class Output:
         at_stake: what to say at once when a signal stops the run and the end may take a while.
     """
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False, shows: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool = False, verbose: bool = False, quiet: bool = False, shows: bool = False
+    ) -> None:
         self.as_json = as_json
         self.verbose = verbose
+        self.quiet = quiet
         self.facts: dict[str, Any] = {}
         self.resume: str | None = None
         self.at_stake: str | None = None
@@ -106,6 +109,11 @@ class Output:
     def warn(self, text: str) -> None:
         """Print a line on standard error, with JSON too."""
         self._err.write(f"pop3aio: {one_line(text)}\n")
+
+    def caution(self, text: str) -> None:
+        """Print a line on standard error about what was asked for knowingly; `quiet` leaves it out."""
+        if not self.quiet:
+            self.warn(text)
 
     def trace(self, text: str) -> None:
         """Print a line of what ``-v`` asks for on standard error."""

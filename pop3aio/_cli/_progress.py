@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from pop3aio._cli._output import Output, count, size
+from pop3aio._cli._output import Output, size
 from pop3aio._cli._streams import fitted, is_terminal
+from pop3aio._errors import counted
 from pop3aio._fetch._report import Progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def show_progress(
     output: Output, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Progress], None] | None]:
     """Show the progress of one fetch; yields what to call with every `Progress`, None when nobody would see it."""
-    if output.as_json:
+    if output.as_json or output.quiet:
         yield None
         return
     terminal = next((stream for stream in (sys.stderr, sys.stdout) if is_terminal(stream)), None)
@@ -52,11 +53,11 @@ class _Lines:
         now = self._clock()
         if self._next is None:
             self._output.line(
-                f"fetching {count(progress.total_messages, 'new message')}, {size(progress.total_octets)}"
+                f"fetching {counted(progress.total_messages, 'new message')}, {size(progress.total_octets)}"
             )
         elif now >= self._next and progress.messages < progress.total_messages:
             self._output.line(
-                f"{progress.messages} of {count(progress.total_messages)}, "
+                f"{progress.messages} of {counted(progress.total_messages)}, "
                 f"{size(progress.octets)} of {size(progress.total_octets)}"
             )
         else:
@@ -84,7 +85,7 @@ class _Bar:
             visible=progress.total_messages > 0,
             completed=progress.octets,
             total=total,
-            messages=f"{progress.messages} of {count(progress.total_messages)}",
+            messages=f"{progress.messages} of {counted(progress.total_messages)}",
             octets=f"{size(progress.octets)} of {size(total)}{rate}",
         )
 

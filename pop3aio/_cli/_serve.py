@@ -14,10 +14,11 @@ from collections.abc import Iterator
 
 from pop3aio._cli._errors import Failed
 from pop3aio._cli._exit_codes import ExitStatus
-from pop3aio._cli._output import Output, count
+from pop3aio._cli._output import Output
 from pop3aio._cli._passwords import PasswordSource, find_password
 from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._url import ServerUrl
+from pop3aio._errors import counted
 from pop3aio.testing import FileMessage, Mailbox, Server, Session
 from pop3core import COMMANDS
 
@@ -73,7 +74,7 @@ def _reason(error: OSError) -> str:
 
 def _say_where(server: Server, arguments: argparse.Namespace, generated: str | None, output: Output) -> None:
     url = ServerUrl(server.host, server.port, "none", arguments.user)
-    output.line(f"serving {count(len(server.mailbox))} of {arguments.folder} at {url} (without TLS)")
+    output.line(f"serving {counted(len(server.mailbox))} of {arguments.folder} at {url} (without TLS)")
     output.line(f"user:      {arguments.user}")
     output.line(f"password:  {generated or '(the one you gave)'}")
     variable = f"POP3AIO_PASSWORD={generated} " if generated else ""

@@ -17,6 +17,8 @@ import subprocess
 from collections.abc import Iterator
 from typing import IO
 
+from pop3aio._cli._signals import held_back
+
 __all__ = ("CommandFailed", "SecretCommand")
 
 # Seconds from SIGTERM to SIGKILL.
@@ -62,18 +64,25 @@ class SecretCommand:
     @contextlib.contextmanager
     def _running(self) -> Iterator[subprocess.Popen[bytes]]:
         own_group = not _has_terminal()
-        # A shell command is what the option is for; it is the user's own.
-        process = subprocess.Popen(  # noqa: S602
-            self._command, shell=True, stdout=subprocess.PIPE, process_group=0 if own_group else None
-        )
-        assert process.stdout is not None
+        process = None
         try:
+            # A signal in the middle of this would leave a process that nobody knows.
+            with held_back():
+                # A shell command is what the option is for; it is the user's own.
+                process = subprocess.Popen(  # noqa: S602
+                    self._command,
+                    shell=True,
+                    stdout=subprocess.PIPE,
+                    process_group=0 if own_group else None,
+                )
             yield process
         except BaseException:
-            _end(process, own_group)
+            if process is not None:
+                _end(process, own_group)
             raise
         finally:
-            process.stdout.close()
+            if process is not None and process.stdout is not None:
+                process.stdout.close()
 
     def _checked(self, status: int, output: bytes) -> bytes:
         if status:

@@ -25,7 +25,7 @@ from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._output import Output
 from pop3aio._cli._streams import is_terminal
 
-__all__ = ("Stopped", "raising_signals", "run_to_end")
+__all__ = ("Stopped", "held_back", "raising_signals", "run_to_end")
 
 _T = TypeVar("_T")
 
@@ -33,6 +33,9 @@ _T = TypeVar("_T")
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 _SHOW_CURSOR = b"\x1b[?25h"
+
+# The signals that came while they are held back; None if they are not.
+_held: list[int] | None = None
 
 
 class Stopped(BaseException):
@@ -51,11 +54,26 @@ class Stopped(BaseException):
 def raising_signals() -> Iterator[None]:
     """Let the signals that end a run raise Stopped, wherever the main thread is just then."""
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Stopped(number)
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _held is None:
+            raise Stopped(number)
+        _held.append(number)
 
     with _handled_by(stop):
         yield
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let no signal raise before the end of the block: in its middle something would be lost."""
+    global _held
+    _held = []
+    try:
+        yield
+    finally:
+        held, _held = _held, None
+    if held:
+        raise Stopped(held[0])
 
 
 def run_to_end(work: Coroutine[Any, Any, _T], output: Output) -> _T:

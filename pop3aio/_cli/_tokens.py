@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ class TokenCommand:
             output = await SecretCommand(self.command, _WHAT).run_async()
         except CommandFailed as error:
             raise Failed(str(error), ExitStatus.LOGIN) from None
-        line = output.partition(b"\n")[0].strip()
+        # A command such as cat prints a file that a person saved by an editor.
+        line = output.removeprefix(codecs.BOM_UTF8).partition(b"\n")[0].strip()
         if not line:
             raise _failed("printed no token: it must stand in the first line")
         if not all(0x21 <= octet <= 0x7E for octet in line):

@@ -66,8 +66,13 @@ def parse_url(text: str, *, plaintext: bool = False) -> ServerUrl:
             "a URL must hold no password, where others can see it: leave it out and use the prompt, POP3AIO_PASSWORD, "
             "--password-file or --password-command (a colon in a user name is written %3A)"
         )
-    if re.search(r"[/?#]", rest):
-        raise _bad(f"the URL must end with host and port, as in {_EXAMPLE}; leave out what follows them")
+    # RFC 2384 section 3 has no path; a slash alone is what tools put at the end of a URL.
+    place = place.removesuffix("/")
+    if re.search(r"[/?#]", info + place):
+        raise _bad(
+            f"the URL must end with host and port, as in {_EXAMPLE}: leave out the path, query or fragment behind them "
+            "(a slash in a user name is written %2F)"
+        )
     user, mechanism = _user_info(info) if separator else (None, None)
     host, port = _place(place)
     return ServerUrl(host, PORTS[tls] if port is None else port, tls, user, mechanism)

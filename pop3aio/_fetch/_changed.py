@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+from pop3aio._errors import counted
 from pop3aio._fetch._ledger import Ledger
 from pop3aio._fetch._listing import Item
 from pop3aio._fetch._memo import Memo
@@ -49,12 +50,12 @@ class MaildropChanged(POP3Error):
     def __str__(self) -> str:
         if self.reason == "account":
             return (
-                f"{self.known} of the {self.listed} messages of {self.account} are known as those of {self.other}, so "
+                f"of {counted(self.listed)} of {self.account} {self.known} are known as those of {self.other}, so "
                 f"nothing was fetched: go on with account={self.other!r}, or with again=True to fetch them again, or "
                 "with adopt=True to take them as known"
             )
         return (
-            f"all {self.listed} messages of {self.account} have new unique-ids, and {self.known} of them look like "
+            f"of {counted(self.listed)} of {self.account} each has a new unique-id, and {self.known} of them look like "
             "messages that are known, so nothing was fetched: go on with adopt=True to take them as known, or with "
             "again=True to fetch them again"
         )

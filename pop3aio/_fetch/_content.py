@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from pop3aio._client import Client, Proof
-from pop3aio._errors import CommandError
+from pop3aio._errors import CommandError, counted
 from pop3core import RemoteProtocolError
 
 __all__ = ("ContentHash", "check_not_cut", "content_uids")
@@ -70,9 +70,9 @@ def check_not_cut(client: Client, number: int, listed: int, advice: str = "") ->
     """
     if listed > 2:
         error = RemoteProtocolError(
-            f"message {number} came empty although the server lists {listed} octets; it may begin with a dot that the "
-            "server does not stuff, and what follows cannot be told from answers. The connection was closed; delete or "
-            f"move this message by other means{advice}"
+            f"message {number} came empty although the server lists {counted(listed, 'octet')}; it may begin with a "
+            "dot that the server does not stuff, and what follows cannot be told from answers. The connection was "
+            f"closed; delete or move this message by other means{advice}"
         )
         client.abort(error)
         raise error

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from pop3aio._client import PROVEN_OCTETS, Client, Message
+from pop3aio._errors import counted
 from pop3aio._fetch._content import ContentHash, check_not_cut
 from pop3core import LocalProtocolError, POP3Error, RemoteProtocolError
 
@@ -85,7 +86,7 @@ class Incoming:
         self.interrupted = False
 
     def __repr__(self) -> str:
-        return f"<pop3aio.Incoming {self.number}, {self.octets} octets read>"
+        return f"<pop3aio.Incoming {self.number}, {counted(self.octets, 'octet')} read>"
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -143,6 +144,6 @@ class Incoming:
 def unread(source: Incoming) -> LocalProtocolError:
     """Return what says that a store called a message stored that it had not read to its end."""
     return LocalProtocolError(
-        f"the store read only the first {source.octets} octets of message {source.number} and called it stored; it "
+        f"the store read only {counted(source.octets, 'octet')} of message {source.number} and called it stored; it "
         "must read a message to its end, or raise LeaveOnServer"
     )

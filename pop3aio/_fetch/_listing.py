@@ -7,7 +7,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from pop3aio._client import Client, Proof, ProofKind
-from pop3aio._errors import CommandError
+from pop3aio._errors import CommandError, counted
 from pop3aio._fetch._content import ContentHash
 from pop3aio._fetch._journal import Identity, identities
 from pop3core import LimitExceeded, POP3Error, Uid
@@ -195,7 +195,7 @@ async def _list(client: Client, sizes: dict[int, int], said: dict[int, str | Non
 def too_large(number: int, octets: int, most: int) -> LimitExceeded:
     """Return what says that a message is listed with more octets than are wanted."""
     return LimitExceeded(
-        f"message {number} is listed with {octets} octets, more than the {most} that are wanted"
+        f"message {number} is listed with {counted(octets, 'octet')}, and {most} at most are wanted"
     )
 
 

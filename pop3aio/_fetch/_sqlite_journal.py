@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
@@ -62,6 +63,13 @@ _REASONS: dict[int, JournalFault] = {
     sqlite3.SQLITE_CANTOPEN: "cannot open",
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",
+}
+
+# The same for what the system says.
+_OPENING: dict[int, JournalFault] = {
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EROFS: "read-only",
 }
 
 # How often the whole account is gone through, for what is not listed any more.
@@ -221,8 +229,14 @@ class SQLiteJournal:
     def _open(self) -> sqlite3.Connection:
         existed = self.path.exists()
         # For nobody else to read from the first moment; SQLite gives its log the same permissions.
-        with suppress(OSError):
+        try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            # SQLite would only say that it is unable to open the file.
+            raise JournalError(
+                f"the journal {self.path} cannot be opened: {error.strerror}",
+                reason=_OPENING.get(error.errno or 0, "cannot open"),
+            ) from error
         database = sqlite3.connect(self.path, timeout=1.0)
         try:
             # Held until the file is closed: a second process is told so at once.

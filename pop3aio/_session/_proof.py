@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from pop3aio._errors import counted
 from pop3aio._session._call import Call
 from pop3aio._session._collect import collect
 from pop3aio._session._queue import CommandQueue
@@ -62,7 +63,7 @@ class Proof:
         self._numbers = list(known)
 
     def __repr__(self) -> str:
-        return f"<pop3aio.Proof by {self.kind} of {len(self._numbers)} messages>"
+        return f"<pop3aio.Proof by {self.kind} of {counted(len(self._numbers))}>"
 
     @property
     def whole(self) -> bool:

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 
+from pop3aio._errors import counted
 from pop3aio.testing._dialogue import AUTH_LIMIT, Dialogue, Refusal
 from pop3aio.testing._sasl import MECHANISMS, apop, check
 
@@ -157,4 +158,4 @@ class Authorization(Dialogue):
         self._mailbox, self._maildrop = mailbox, maildrop[: self._quirks.shown]
         if self._quirks.deaf_behind_login:
             self._wire.forget_received()
-        self._ok(self._quirks.login_text or f"{len(self._maildrop)} messages")
+        self._ok(self._quirks.login_text or counted(len(self._maildrop)))

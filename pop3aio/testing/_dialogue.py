@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from pop3aio._errors import counted
 from pop3aio.testing._messages import MessageLike
 from pop3aio.testing._wire import Wire
 
@@ -56,7 +57,7 @@ class Dialogue:
         self._wire = Wire(self._connected, self._ended, forgetful=self._quirks.loses_split_commands)
 
     def __repr__(self) -> str:
-        return f"<Session user={self.user!r}, {len(self.commands)} commands>"
+        return f"<Session user={self.user!r}, {counted(len(self.commands), 'command')}>"
 
     # For hooks and tests.
 

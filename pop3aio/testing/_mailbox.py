@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator
 
+from pop3aio._errors import counted
 from pop3aio.testing._messages import MessageLike
 
 __all__ = ("Mailbox",)
@@ -45,7 +46,7 @@ class Mailbox:
         return self._messages[uid]
 
     def __repr__(self) -> str:
-        return f"<Mailbox of {len(self)} messages>"
+        return f"<Mailbox of {counted(len(self))}>"
 
     @property
     def messages(self) -> list[MessageLike]:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 import pop3aio
+from pop3aio._errors import counted
 from pop3aio.testing._certificates import Certificates, make_certificates
 from pop3aio.testing._faults import CommandFault
 from pop3aio.testing._mailbox import Mailbox
@@ -133,7 +134,7 @@ class Server:
         self._thread: ServerThread | None = None
 
     def __repr__(self) -> str:
-        return f"<Server {self.host}:{self.port} tls={self.tls}, {self.connections} connections>"
+        return f"<Server {self.host}:{self.port} tls={self.tls}, {counted(self.connections, 'connection')}>"
 
     def add(self, message: MessageLike, *, uid: str | None = None) -> str:
         """Put a message into `mailbox` and return its unique-id, see `Mailbox.add`."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from pop3aio._errors import counted
 from pop3aio.testing._dialogue import Dialogue, Refusal
 from pop3aio.testing._messages import CRLF, MessageLike, chunks_of, stuff, terminate, to_lf, top
 from pop3aio.testing._quirks import cut_off, wrapped
@@ -80,7 +81,7 @@ class Transaction(Dialogue):
         if self._quirks.retrievals is not None and len(self._retrieved) >= self._quirks.retrievals:
             raise Refusal(f"Download exceed. msg={number}")
         self._retrieved.add(number)
-        self._ok(f"{await self._size(message)} octets")
+        self._ok(counted(await self._size(message), "octet"))
         await self._body(message, self._wire_chunks(message))
 
     async def _top(self, argument: str) -> None:
@@ -126,7 +127,7 @@ class Transaction(Dialogue):
 
     async def _rset(self, argument: str) -> None:
         self._deleted.clear()
-        self._ok(f"{len(self._maildrop)} messages")
+        self._ok(counted(len(self._maildrop)))
 
     async def _update(self, argument: str) -> None:
         assert self._mailbox is not None

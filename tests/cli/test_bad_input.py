@@ -459,14 +459,40 @@ async def test_journals_that_cannot_be_opened(cli: Cli, tmp_path: Path) -> None:
     database.close()
     async with Server(MESSAGES) as server:
         for journal, message in (
-            (tmp_path / "none" / "journal", "check that its folder is there"),
-            (tmp_path, "check that its folder is there"),
+            (tmp_path / "none" / "journal", "No such file or directory; check that its folder is there"),
+            (tmp_path, "Is a directory; check that its folder is there"),
             (newer, "written by a newer pop3aio"),
         ):
             result = await cli("fetch", *url(server), box, "--journal", journal)
             assert result.status == 1
             assert message in result.error
             assert contents(box) == []
+
+
+async def test_a_journal_without_rights(cli: Cli, tmp_path: Path, unprivileged: list[str]) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    file = tmp_path / "journal"
+    file.touch(mode=0o400)
+    async with Server(MESSAGES) as server:
+        for journal in (folder / "journal", file):
+            arguments = ["fetch", *url(server), str(tmp_path / "Mail"), "--journal", str(journal)]
+            result = await finish(await start(arguments, tmp_path, prefix=unprivileged))
+            assert result.status == 1
+            assert f"the journal {journal} cannot be opened: Permission denied; check" in result.error
+
+
+async def test_a_journal_on_a_read_only_file_system(cli: Cli, tmp_path: Path, small: Path) -> None:
+    journal = small / "journal"
+    async with Server(MESSAGES) as server:
+        assert (await cli("fetch", *url(server), tmp_path / "Mail", "--journal", journal)).status == 0
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        for path in (journal, small / "new"):
+            result = await cli("fetch", *url(server), tmp_path / "Mail", "--journal", path)
+            assert result.status == 1
+            assert f"the journal {path} cannot be " in result.error
+            assert "ead-only" in result.error
+            assert "choose another file by --journal" in result.error
 
 
 # What nobody thought of.

@@ -13,7 +13,7 @@ from pop3aio._cli._progress import show_progress
 from pop3aio._fetch._report import Progress
 from pop3aio.testing import Server, Session
 
-from .support import JOURNAL, Cli, contents, mails, url
+from .support import JOURNAL, Cli, Result, contents, mails, url
 
 
 async def test_all_of_it_and_then_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -79,6 +79,26 @@ async def test_json(cli: Cli, tmp_path: Path) -> None:
     }
     assert journal.is_file()
     assert not (box / JOURNAL).exists()
+
+
+async def test_quiet(cli: Cli, tmp_path: Path) -> None:
+    """A run from cron that has nothing to say says nothing."""
+    box = tmp_path / "Mail"
+    async with Server(mails(2)) as server:
+        first = await cli("fetch", *url(server), box, "--quiet")
+        second = await cli("fetch", *url(server), box, "-q", "--delete", "--limit", "1")
+        third = await cli("fetch", *url(server), box, "--quiet", "--delete")
+        as_json = await cli("fetch", *url(server), box, "--quiet", "--json")
+        server.mailbox.open()
+        failed = await cli("fetch", *url(server), box, "--quiet", "--patience", "0")
+    assert (first.status, first.err) == (0, "")
+    assert first.out == f"fetched:  2 messages, 962 octets, into {box}\n"
+    assert "deleted:  2 messages" in second.out
+    assert third == Result(0, "", "")
+    assert as_json.json["exit_status"] == 0
+    assert failed.status == 75
+    assert failed.out == ""
+    assert "try again later" in failed.error
 
 
 async def test_limit(cli: Cli, tmp_path: Path) -> None:

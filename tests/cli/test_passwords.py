@@ -36,14 +36,94 @@ async def test_the_environment(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
         assert (await cli("list", *url(server))).status == 0
 
 
-@pytest.mark.parametrize("written", [CANARY, CANARY + "\n", CANARY + "\r\nmore\n"])
-async def test_a_file(alone: Cli, tmp_path: Path, written: str) -> None:
+# What editors make of a password: a mark before it, and line ends of all kinds behind it.
+WRITTEN = [
+    CANARY,
+    CANARY + "\n",
+    CANARY + "\r\nmore\n",
+    CANARY + "\r",
+    CANARY + "\rmore",
+    CANARY + "\n\n\n",
+    "\ufeff" + CANARY,
+    "\ufeff" + CANARY + "\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+async def test_a_file(alone: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """The same holds for a file, for standard input, for the output of a command, and for the environment."""
     file = tmp_path / "password"
-    file.write_text(written, newline="")
+    file.write_text(written, newline="", encoding="utf-8")
     file.chmod(0o600)
     async with canary_server() as server:
-        result = await alone("list", *url(server), "--password-file", file)
-    assert (result.status, result.err) == (0, "")
+        for option in (["--password-file", file], ["--password-command", f"cat {shlex.quote(str(file))}"]):
+            result = await alone("list", *url(server), *option)
+            assert (result.status, result.err) == (0, "")
+        with monkeypatch.context() as patched, file.open() as stdin:
+            patched.setattr("sys.stdin", stdin)
+            result = await alone("list", *url(server), "--password-file", "-")
+            assert (result.status, result.err) == (0, "")
+        monkeypatch.setenv("POP3AIO_PASSWORD", written)
+        result = await alone("list", *url(server))
+        assert (result.status, result.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("octets", "message"),
+    [
+        (CANARY.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (CANARY.encode("utf-16-be"), "holds a NUL"),
+        (CANARY.encode() + b"\xe9\n", "is not UTF-8"),
+        (b"", "is empty"),
+        (b"\n" + CANARY.encode(), "is empty"),
+        (b"\xef\xbb\xbf\r\n", "is empty"),
+        (bytes(1000), "holds a NUL"),
+    ],
+)
+async def test_what_is_no_password(
+    alone: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, octets: bytes, message: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(octets)
+    file.chmod(0o600)
+    target = ["list", "pop3s://user@localhost"]
+    results = [await alone(*target, "--password-file", file)]
+    with monkeypatch.context() as patched, file.open() as stdin:
+        patched.setattr("sys.stdin", stdin)
+        results.append(await alone(*target, "--password-file", "-"))
+    if octets and b"\0" not in octets:
+        monkeypatch.setenv("POP3AIO_PASSWORD", os.fsdecode(octets))
+        results.append(await alone(*target))
+    for result, what in zip(results, (str(file), "standard input", "POP3AIO_PASSWORD"), strict=False):
+        assert result.status == 2
+        assert message in result.error
+        assert what in result.error
+        assert CANARY not in result.err
+
+
+async def test_files_that_cannot_be_read(alone: Cli, tmp_path: Path) -> None:
+    for file, message in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file or directory")):
+        result = await alone("list", "pop3s://user@localhost", "--password-file", file)
+        assert result.status == 2
+        assert f"cannot read the password file {file}: {message}" in result.error
+
+
+async def test_standard_input_that_is_closed(alone: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdin", None)
+        result = await alone("list", "pop3s://user@localhost", "--password-file", "-")
+    assert result.status == 2
+    assert "no password on standard input: it is closed" in result.error
+
+
+async def test_standard_input_that_cannot_be_read(
+    alone: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, (tmp_path / "out").open("w") as write_only:
+        patched.setattr("sys.stdin", write_only)
+        result = await alone("list", "pop3s://user@localhost", "--password-file", "-")
+    assert result.status == 2
+    assert "cannot read the password on standard input" in result.error
 
 
 async def test_a_file_that_others_can_read(alone: Cli, tmp_path: Path) -> None:
@@ -117,15 +197,18 @@ def test_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody is asked when nobody is named.
     assert find_password(PasswordSource(), None, print) is None
     assert len(asked) == 1
+    # On a terminal "-" is a prompt: what is typed is not shown.
+    assert find_password(PasswordSource("-"), None, print) == CANARY
+    assert asked[1:] == ["Password for the server: "]
 
 
-@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("wrong", [EOFError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "odd"), None])
 async def test_a_prompt_that_is_not_answered(
-    alone: Cli, monkeypatch: pytest.MonkeyPatch, ended: bool
+    alone: Cli, monkeypatch: pytest.MonkeyPatch, wrong: Exception | None
 ) -> None:
     def answer(prompt: str) -> str:
-        if ended:
-            raise EOFError
+        if wrong is not None:
+            raise wrong
         return ""
 
     with monkeypatch.context() as patched:
@@ -133,7 +216,7 @@ async def test_a_prompt_that_is_not_answered(
         patched.setattr(getpass, "getpass", answer)
         result = await alone("list", "pop3s://user@localhost")
     assert result.status == 2
-    assert "no password was given" in result.error
+    assert ("is not in UTF-8" if isinstance(wrong, UnicodeError) else "no password was given") in result.error
 
 
 @pytest.mark.parametrize(

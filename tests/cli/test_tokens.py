@@ -180,12 +180,12 @@ async def test_a_command_that_yields_none(cli: Cli, tmp_path: Path, command: str
     assert bearers.tokens == []
 
 
-async def test_a_line_that_ends_as_on_windows(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "\\357\\273\\277"])
+async def test_a_file_saved_on_windows(cli: Cli, tmp_path: Path, before: str) -> None:
     bearers = Bearers()
     async with server_of(bearers) as server:
-        result = await cli(
-            "list", *secured(server, tmp_path), "--token-command", f"printf '{CANARY}\\r\\nmore'"
-        )
+        command = f"printf '{before}{CANARY}\\r\\nmore'"
+        result = await cli("list", *secured(server, tmp_path), "--token-command", command)
     assert (result.status, result.err) == (0, "")
 
 

@@ -53,10 +53,9 @@ def test_plaintext_is_for_one_scheme() -> None:
         ("pop3s://me:hunter2/hunter2@h", "no password"),
         ("pop3s://me:hunter2@hunter2@h", "no password"),
         ("pop3s://h:hunter2", "port"),
-        ("pop3s://h/hunter2", "leave out what follows"),
-        ("pop3s://h?hunter2", "leave out what follows"),
-        ("pop3s://h#hunter2", "leave out what follows"),
-        ("pop3s://me@h/", "leave out what follows"),
+        ("pop3s://h/hunter2", "leave out the path"),
+        ("pop3s://h?hunter2", "leave out the path"),
+        ("pop3s://h#hunter2", "leave out the path"),
         ("pop3s://@h", "no user name"),
         ("pop3s://;AUTH=PLAIN@h", "no user name"),
         ("pop3s://me;hunter2@h", "only ;AUTH= can follow"),
@@ -65,6 +64,12 @@ def test_plaintext_is_for_one_scheme() -> None:
         ("pop3s://me%2@h", "not encoded well"),
         ("pop3s://me%0Ahunter2@h", "not encoded well"),
         ("pop3s://me%FFhunter2@h", "not encoded well"),
+        ("pop3s://me@h/INBOX", "leave out the path"),
+        ("pop3s://me@h//", "leave out the path"),
+        ("pop3s://me@h/?hunter2=1", "leave out the path, query or fragment"),
+        ("pop3s://me@h#hunter2", "leave out the path, query or fragment"),
+        ("pop3s://me/hunter2@h", "a slash in a user name is written %2F"),
+        ("pop3s:///", "no valid host"),
         ("pop3s://", "no valid host"),
         ("pop3s://me@", "no valid host"),
         ("pop3s://me@a..b", "no valid host"),
@@ -99,6 +104,11 @@ def test_it_is_refused_and_not_repeated(text: str, message: str) -> None:
 def test_it_can_be_shown_and_read_again(url: ServerUrl, shown: str) -> None:
     assert str(url) == shown
     assert parse_url(shown, plaintext=url.tls == "none") == url
+
+
+@pytest.mark.parametrize("text", ["pop3s://me@h", "pop3s://h", "pop3s://me@h:1995", "pop3://me@[::1]:1110"])
+def test_a_slash_at_the_end_says_nothing(text: str) -> None:
+    assert parse_url(text + "/") == parse_url(text)
 
 
 @pytest.mark.parametrize("host", ["straße.example", "bücher.example", "Mail.example.", "fe80::1%eth0"])

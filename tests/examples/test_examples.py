@@ -123,7 +123,7 @@ async def test_the_readmes_program(
     source = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
     assert len(source.splitlines()) <= 10
     certificates = make_certificates()
-    monkeypatch.setenv("POP3_PASSWORD", "password")
+    monkeypatch.setenv("POP3AIO_PASSWORD", "password")
     async with Server(MAIL, tls="implicit", ssl_context=certificates.server_context()) as server:
         # Only where the server is differs from what the README says.
         scope = {"here": {"port": server.port, "ssl_context": certificates.client_context()}}
