@@ -136,7 +136,7 @@ async def test_the_mailbox_is_free_as_soon_as_the_client_is_gone() -> None:
             assert await client.line() == b"+OK message 1 marked\r\n"
             await stalled.wait()
         async with RawClient(server) as client:
-            assert await client.login() == b"+OK 1 messages\r\n"
+            assert await client.login() == b"+OK 1 message\r\n"
             ended.set()
             await server.sessions[0].wait_closed()
             assert server.commands[-1] == "STAT"
