@@ -1,25 +1,25 @@
-"""The way into the writer thread: one queue, one hop for all that is in it, one answer for the whole group.
+"""The way into the writer thread: one queue, one hop for all that is in it, one answer for the whole group."""
 
-How it works: `put` and `call` append an item with a ticket to the queue, and start the pump, a task. While the queue is
-not empty, the pump takes the longest run of drafts at its head (at most `max_batch`), hands them to the thread in one
-hop, awaits the hop, and settles their tickets. A call (scan, clean, close) makes a hop of its own, in its turn. Drafts
-that come during a hop wait in the queue and form the next group. So no timer decides, and a lone message does not wait.
-
-Invariants:
-- All state here belongs to the event loop's thread. Only the arguments of a hop are used in the writer thread, while
-  the pump awaits the hop, and never two hops at a time. So the thread sees items in the order of the queue.
-- `_pump` is None exactly if no task is running the queue. It ends only when the queue is empty; `_ended` starts a new
-  one if an item came at that moment, or if the task was cancelled before it began.
-- An item is in the queue, or in the group of the running hop, or its ticket is done. A cancelled (withdrawn) draft may
-  stand in the queue with its ticket done; `_take` drops it.
-- `_queued` is the sum of the charges of all drafts that were admitted and are neither settled nor withdrawn. A caller
-  in `_waiting` is charged at the moment it is granted room, before it runs again. So a caller that is cancelled after
-  that moment must give the charge back.
-- After `close` was called, `_closed` is True and only the closing call and items before it are done.
-
-At any await here another task may append items, withdraw them, or call `close`. The pump itself may be cancelled by a
-loop that shuts down; it goes on until its hop ends, since others wait for that.
-"""
+# How it works: `put` and `call` append an item with a ticket to the queue, and start the pump, a task. While the queue
+# is not empty, the pump takes the longest run of drafts at its head (at most `max_batch`), hands them to the thread in
+# one hop, awaits the hop, and settles their tickets. A call (scan, clean, close) makes a hop of its own, in its turn.
+# Drafts that come during a hop wait in the queue and form the next group. So no timer decides, and a lone message does
+# not wait.
+#
+# Invariants:
+# - All state here belongs to the event loop's thread. Only the arguments of a hop are used in the writer thread, while
+#   the pump awaits the hop, and never two hops at a time. So the thread sees items in the order of the queue.
+# - `_pump` is None exactly if no task is running the queue. It ends only when the queue is empty; `_ended` starts a
+#   new one if an item came at that moment, or if the task was cancelled before it began.
+# - An item is in the queue, or in the group of the running hop, or its ticket is done. A cancelled (withdrawn) draft
+#   may stand in the queue with its ticket done; `_take` drops it.
+# - `_queued` is the sum of the charges of all drafts that were admitted and are neither settled nor withdrawn. A
+#   caller in `_waiting` is charged at the moment it is granted room, before it runs again. So a caller that is
+#   cancelled after that moment must give the charge back.
+# - After `close` was called, `_closed` is True and only the closing call and items before it are done.
+#
+# At any await here another task may append items, withdraw them, or call `close`. The pump itself may be cancelled by
+# a loop that shuts down; it goes on until its hop ends, since others wait for that.
 
 from __future__ import annotations
 

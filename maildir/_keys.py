@@ -1,12 +1,11 @@
-"""Which keys are known, and which are being delivered.
+"""Which keys are known, and which are being delivered."""
 
-How it works: a delivery claims its key, and settles it at its end. A second delivery of the same key waits until the
-first is settled, and then looks again. Nothing here looks at the disk: `learn` takes the result of a scan.
-
-Invariants, between two turns of the loop:
-- A key is in `_waiting` exactly while one delivery has claimed it.
-- `_known` holds the keys of the last scan and the keys that were delivered since.
-"""
+# How it works: a delivery claims its key, and settles it at its end. A second delivery of the same key waits until the
+# first is settled, and then looks again. Nothing here looks at the disk: `learn` takes the result of a scan.
+#
+# Invariants, between two turns of the loop:
+# - A key is in `_waiting` exactly while one delivery has claimed it.
+# - `_known` holds the keys of the last scan and the keys that were delivered since.
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Names of messages: unique for ever, in order of delivery, and readable by every other Maildir program.
+"""Names of messages: unique for ever, in order of delivery, and readable by every other Maildir program."""
 
-How it works: a name is made in tmp/ as ``seconds.MmicrosecondsPpidQcountRkey.host``, and gets its sizes and flags when
-it is moved to new/ or cur/. What makes it unique is the key; the time, the process and the count make it sortable.
-
-Invariants:
-- The time in the names of one `Names` rises strictly. One `Names` is used by one writer thread only.
-- A name that is made here is recognised by `_OURS`, whatever a mail reader appends to it.
-- A forked process does not use keys of its parent: `_store` has a deque for each process id.
-"""
+# How it works: a name is made in tmp/ as ``seconds.MmicrosecondsPpidQcountRkey.host``, and gets its sizes and flags
+# when it is moved to new/ or cur/. What makes it unique is the key; the time, the process and the count make it
+# sortable.
+#
+# Invariants:
+# - The time in the names of one `Names` rises strictly. One `Names` is used by one writer thread only.
+# - A name that is made here is recognised by `_OURS`, whatever a mail reader appends to it.
+# - A forked process does not use keys of its parent: `_store` has a deque for each process id.
 
 from __future__ import annotations
 

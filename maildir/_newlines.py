@@ -1,15 +1,14 @@
-"""Line ends: converts a message from its form on the wire to its form in the file, exactly, piece by piece.
+"""Line ends: converts a message from its form on the wire to its form in the file, exactly, piece by piece."""
 
-How it works: `feed` gets the message in pieces of any length. A CR at the end of a piece is held back and put before
-the next one, so that no CRLF is ever divided. Sizes are counted on the way, since Dovecot trusts the sizes in names.
-
-Invariants, between two calls:
-- `_held` is True exactly if a CR was received and not yet given out.
-- `octets` and `virtual_octets` count exactly what was given out. At the end, after `finish`, they are those of the
-  file.
-- Only in mode "lf" does `_after_cr` mean something: the last octet given out was a CR. Then a LF that comes next
-  completes a CRLF in the file, so it is no bare LF.
-"""
+# How it works: `feed` gets the message in pieces of any length. A CR at the end of a piece is held back and put before
+# the next one, so that no CRLF is ever divided. Sizes are counted on the way, since Dovecot trusts the sizes in names.
+#
+# Invariants, between two calls:
+# - `_held` is True exactly if a CR was received and not yet given out.
+# - `octets` and `virtual_octets` count exactly what was given out. At the end, after `finish`, they are those of the
+#   file.
+# - Only in mode "lf" does `_after_cr` mean something: the last octet given out was a CR. Then a LF that comes next
+#   completes a CRLF in the file, so it is no bare LF.
 
 from __future__ import annotations
 

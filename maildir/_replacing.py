@@ -1,15 +1,14 @@
-"""Removing the older files of a key, after a new one is durable. Everything here blocks.
+"""Removing the older files of a key, after a new one is durable. Everything here blocks."""
 
-How it works: the new file is published and durable before this module is called. A pass lists new/ and cur/ and removes
-each other file with the same key. A mail reader may move a file between the listing and the removal, so passes repeat
-until one finds nothing to remove. At last the changed directories are synchronised.
-
-Invariants:
-- A file is removed only while the new file of its key stands in the same listing. So one of the two is always there.
-- Two processes that replace the same key must not remove each other's new file. The lock on tmp/ lets one list and
-  remove at a time, and the second one does not find its own file any more and removes nothing.
-- A crash at any point leaves the new file, and perhaps older ones, which the next replacement of the key removes.
-"""
+# How it works: the new file is published and durable before this module is called. A pass lists new/ and cur/ and
+# removes each other file with the same key. A mail reader may move a file between the listing and the removal, so
+# passes repeat until one finds nothing to remove. At last the changed directories are synchronised.
+#
+# Invariants:
+# - A file is removed only while the new file of its key stands in the same listing. So one of the two is always there.
+# - Two processes that replace the same key must not remove each other's new file. The lock on tmp/ lets one list and
+#   remove at a time, and the second one does not find its own file any more and removes nothing.
+# - A crash at any point leaves the new file, and perhaps older ones, which the next replacement of the key removes.
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""The chunks of one message on their way into the writer thread.
+"""The chunks of one message on their way into the writer thread."""
 
-How it works: `take` gathers chunks. When a piece has gathered, `spill` sends it to the thread and returns at once, so
-that receiving goes on while the thread writes. If the thread still writes the last spill, chunks gather up to
-`_GATHER`, and then `spill` waits. `finish` sends the rest, with the order to commit. A small message is one commit
-without any spill.
-
-Invariants:
-- At most one step of this draft is in the queue: `_ticket` is that of the last one, and is done before the next is put.
-- `_size` is the size of `_chunks`, with `_CHUNK_OVERHEAD` for each.
-- After `abort` the thread has no step of the draft, and no file of it is left.
-
-At the awaits of `spill` and `finish` the caller may be cancelled; the caller then calls `abort`.
-"""
+# How it works: `take` gathers chunks. When a piece has gathered, `spill` sends it to the thread and returns at once,
+# so that receiving goes on while the thread writes. If the thread still writes the last spill, chunks gather up to
+# `_GATHER`, and then `spill` waits. `finish` sends the rest, with the order to commit. A small message is one commit
+# without any spill.
+#
+# Invariants:
+# - At most one step of this draft is in the queue: `_ticket` is that of the last one, and is done before the next is
+#   put.
+# - `_size` is the size of `_chunks`, with `_CHUNK_OVERHEAD` for each.
+# - After `abort` the thread has no step of the draft, and no file of it is left.
+#
+# At the awaits of `spill` and `finish` the caller may be cancelled; the caller then calls `abort`.
 
 from __future__ import annotations
 

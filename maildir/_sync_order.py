@@ -1,32 +1,32 @@
-"""The order of write, fsync, rename and directory fsync: what the writer thread does with a group of messages.
+"""The order of write, fsync, rename and directory fsync: what the writer thread does with a group of messages."""
 
-How it works: a group is a list of drafts. Each goes through the stages below; a stage is done for the whole group
-before the next one begins. Nothing here knows of an event loop, and everything blocks.
-
-1. write   create the file in tmp/, write the octets, ask the system to begin the write-back (`posix_fadvise`).
-2. seal    set the modification time, fsync the file, close it, and check each answer.
-3. publish rename the file from tmp/ into new/ or cur/ (or link it there).
-4. sync    fsync new/ and cur/, each once for the group, if a file came in.
-5. remove  for replacements: remove the older files of the key, and fsync their directories.
-
-Why in this order:
-- fsync before rename: a reader, or a power cut, must never meet a name whose octets are not on the disk.
-- Modification time before fsync: else a power cut could take the time of a message that was reported.
-- Directory fsync before the report: the fsync of a file does not make its name durable. POP3 deletes the message on the
-  server after the report, so a lost name would be a lost message.
-- Stage by stage, not message by message: the write-back of all files runs while the first is waited for, and one
-  directory fsync serves all. That is about five times as fast.
-- fsync of tmp/ is not needed: a name that is left in tmp/ does no harm.
-
-Invariants:
-- Only the writer thread calls these methods, one call at a time. Exceptions: `__init__` and `guard` run on the loop
-  before the first call, and `_clean_up` may run in the finalizer when no call is running any more.
-- Between two calls, `_partial` holds exactly the drafts that have an open file: written in part, and not yet committed.
-- After `commit`, each draft of the group has `delivered`, or `error`, or is `dropped`, or is in `_partial`; a draft
-  that is not delivered has no file in tmp/, new/ or cur/ that could be removed. A failed replacement of stage 5 is the
-  exception: its new file is durable and stays.
-- A failing draft does not disturb the others of its group. Only a failing directory fsync fails all drafts in it.
-"""
+# How it works: a group is a list of drafts. Each goes through the stages below; a stage is done for the whole group
+# before the next one begins. Nothing here knows of an event loop, and everything blocks.
+#
+# 1. write   create the file in tmp/, write the octets, ask the system to begin the write-back (`posix_fadvise`).
+# 2. seal    set the modification time, fsync the file, close it, and check each answer.
+# 3. publish rename the file from tmp/ into new/ or cur/ (or link it there).
+# 4. sync    fsync new/ and cur/, each once for the group, if a file came in.
+# 5. remove  for replacements: remove the older files of the key, and fsync their directories.
+#
+# Why in this order:
+# - fsync before rename: a reader, or a power cut, must never meet a name whose octets are not on the disk.
+# - Modification time before fsync: else a power cut could take the time of a message that was reported.
+# - Directory fsync before the report: the fsync of a file does not make its name durable. POP3 deletes the message on
+#   the server after the report, so a lost name would be a lost message.
+# - Stage by stage, not message by message: the write-back of all files runs while the first is waited for, and one
+#   directory fsync serves all. That is about five times as fast.
+# - fsync of tmp/ is not needed: a name that is left in tmp/ does no harm.
+#
+# Invariants:
+# - Only the writer thread calls these methods, one call at a time. Exceptions: `__init__` and `guard` run on the loop
+#   before the first call, and `_clean_up` may run in the finalizer when no call is running any more.
+# - Between two calls, `_partial` holds exactly the drafts that have an open file: written in part, and not yet
+#   committed.
+# - After `commit`, each draft of the group has `delivered`, or `error`, or is `dropped`, or is in `_partial`; a draft
+#   that is not delivered has no file in tmp/, new/ or cur/ that could be removed. A failed replacement of stage 5 is
+#   the exception: its new file is durable and stays.
+# - A failing draft does not disturb the others of its group. Only a failing directory fsync fails all drafts in it.
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""The directories of one Maildir, held open, and the calls for the files in them. Everything here blocks.
+"""The directories of one Maildir, held open, and the calls for the files in them. Everything here blocks."""
 
-How it works: `prepare` makes the directories if need be, synchronises them, and opens a handle for each. All later
-calls name files relative to a handle, so the Maildir cannot be exchanged under a delivery. Where the system has no such
-calls, or a directory may not be read, the same calls use paths: `_prefixes` holds the paths then, and `_handles` is
-empty.
-
-Invariants:
-- Only the writer thread uses a Tree (and the finalizer, when the thread has no call any more).
-- Either `_handles` has all three directories and `_prefixes` is empty texts, or `_handles` is empty and `_prefixes` are
-  paths that end in a separator. So every call joins prefix and name, and passes the handle or None.
-- While `_ready` is True the directories were there once, and were durable then if `sync` is set.
-- While the handles are open, tmp/ is locked (shared): cleaners see by that that a live process delivers here.
-"""
+# How it works: `prepare` makes the directories if need be, synchronises them, and opens a handle for each. All later
+# calls name files relative to a handle, so the Maildir cannot be exchanged under a delivery. Where the system has no
+# such calls, or a directory may not be read, the same calls use paths: `_prefixes` holds the paths then, and
+# `_handles` is empty.
+#
+# Invariants:
+# - Only the writer thread uses a Tree (and the finalizer, when the thread has no call any more).
+# - Either `_handles` has all three directories and `_prefixes` is empty texts, or `_handles` is empty and `_prefixes`
+#   are paths that end in a separator. So every call joins prefix and name, and passes the handle or None.
+# - While `_ready` is True the directories were there once, and were durable then if `sync` is set.
+# - While the handles are open, tmp/ is locked (shared): cleaners see by that that a live process delivers here.
 
 from __future__ import annotations
 

@@ -1,28 +1,27 @@
-"""Multi-line responses: the dot-stuffing out of the way and the end found, in chunks and never in lines.
+"""Multi-line responses: the dot-stuffing out of the way and the end found, in chunks and never in lines."""
 
-The work per octet is memchr and memcpy. Nearly all lines begin with something else than a dot, so the decoder
-looks for dots (`find`, which is memchr), then for CRLF and a dot by a compiled expression, and cuts the chunk at
-the few places it finds. A whole-chunk `replace` would be four to five times slower.
-
-How it works: these are the cursors of `decode` when the first stuffed line is done, with CRLF shown as $. `hit` is
-found next; `end` and `cut` are found last.
-
-    data    $first line$..stuffed$more text$..stuffed again$last line$.$next answer
-    start                ^
-    hit                                    ^
-    end                                                               ^
-    cut                                                                 ^
-
-- `start` is where the next piece begins: behind a dot that was taken away.
-- `scan` is where the next search begins. It is ahead of `start` when dots were met that do not begin a line.
-- `hit` is the CRLF in front of a dot that begins a line. The octets from `start` to the end of that CRLF become a
-  piece, the dot is left out, and `start` moves behind it.
-- `end` is behind the last octet of the body, and `cut` behind the terminator. Without a terminator both stand in
-  front of the few octets at the end of the chunk that could be the start of one.
-
-Invariants between two calls: all octets before the returned position were handed out, less the dots that stuffed. At
-most four octets are held back, so that the CRLF in front of a dot is always in the same `data` as the dot.
-"""
+# The work per octet is memchr and memcpy. Nearly all lines begin with something else than a dot, so the decoder
+# looks for dots (`find`, which is memchr), then for CRLF and a dot by a compiled expression, and cuts the chunk at
+# the few places it finds. A whole-chunk `replace` would be four to five times slower.
+#
+# How it works: these are the cursors of `decode` when the first stuffed line is done, with CRLF shown as $. `hit` is
+# found next; `end` and `cut` are found last.
+#
+#     data    $first line$..stuffed$more text$..stuffed again$last line$.$next answer
+#     start                ^
+#     hit                                    ^
+#     end                                                               ^
+#     cut                                                                 ^
+#
+# - `start` is where the next piece begins: behind a dot that was taken away.
+# - `scan` is where the next search begins. It is ahead of `start` when dots were met that do not begin a line.
+# - `hit` is the CRLF in front of a dot that begins a line. The octets from `start` to the end of that CRLF become a
+#   piece, the dot is left out, and `start` moves behind it.
+# - `end` is behind the last octet of the body, and `cut` behind the terminator. Without a terminator both stand in
+#   front of the few octets at the end of the chunk that could be the start of one.
+#
+# Invariants between two calls: all octets before the returned position were handed out, less the dots that stuffed. At
+# most four octets are held back, so that the CRLF in front of a dot is always in the same `data` as the dot.
 
 from __future__ import annotations
 

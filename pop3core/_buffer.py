@@ -1,18 +1,18 @@
-"""The octets that have come and are not parsed yet.
+"""The octets that have come and are not parsed yet."""
 
-How it works: `data` is the chunk that is open, parsed up to `position`; `_chunks` are the closed ones behind it. `pull`
-opens the next chunk. While a body goes by, nearly every chunk is opened when nothing is left of the one before, and no
-octet is copied. A line that spans chunks is joined when its end has come, and only then: if it were glued together at
-every chunk, a line of n chunks would cost the square of n, and a server decides how many chunks it sends.
-
-Invariants between two calls:
-- What is not parsed is `data[position:]`, then `_passed`, then `_chunks`, then a CR if `_waiting_cr`, in this order.
-- `_passed` are the closed chunks that `line` has looked through: no line end stands in them, nor in
-  `data[position:_scanned]`.
-- `_closed` is the number of octets in `_passed` and `_chunks`. Counting them anew for each chunk would cost the square,
-  too.
-- With `_bare_lf`, every LF has a CR before it.
-"""
+# How it works: `data` is the chunk that is open, parsed up to `position`; `_chunks` are the closed ones behind it.
+# `pull` opens the next chunk. While a body goes by, nearly every chunk is opened when nothing is left of the one
+# before, and no octet is copied. A line that spans chunks is joined when its end has come, and only then: if it were
+# glued together at every chunk, a line of n chunks would cost the square of n, and a server decides how many chunks it
+# sends.
+#
+# Invariants between two calls:
+# - What is not parsed is `data[position:]`, then `_passed`, then `_chunks`, then a CR if `_waiting_cr`, in this order.
+# - `_passed` are the closed chunks that `line` has looked through: no line end stands in them, nor in
+#   `data[position:_scanned]`.
+# - `_closed` is the number of octets in `_passed` and `_chunks`. Counting them anew for each chunk would cost the
+#   square, too.
+# - With `_bare_lf`, every LF has a CR before it.
 
 from __future__ import annotations
 

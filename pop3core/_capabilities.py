@@ -1,8 +1,7 @@
-"""What a server says it can do: the answer to CAPA (RFC 2449).
+"""What a server says it can do: the answer to CAPA (RFC 2449)."""
 
-How it works: a line is a tag and its arguments, separated by spaces. The value is immutable, and each property reads
-one tag. Nothing is decided here: whether a tag is believed is up to the caller.
-"""
+# How it works: a line is a tag and its arguments, separated by spaces. The value is immutable, and each property reads
+# one tag. Nothing is decided here: whether a tag is believed is up to the caller.
 
 from __future__ import annotations
 

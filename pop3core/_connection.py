@@ -1,22 +1,21 @@
-"""The session: commands in, octets out; octets in, events out.
+"""The session: commands in, octets out; octets in, events out."""
 
-How it works: `send` puts a command into the pipeline; `data_to_send` takes its line from there, when the window and the
-barriers allow; the event that ends its answer takes the command out.
-
-On the way in, `next_event` looks at the front of the buffer and decides by what is due: the rest of a body, a
-handshake, the answer to the oldest command, the greeting, or nothing. It takes out of the buffer exactly what it
-returns.
-
-Which object owns which state: `Pipeline` the commands that are queued and in flight; `SessionState` the state and the
-rules of what may be sent; `AuthExchange` whose turn it is during AUTH; `ReceiveBuffer` the octets that are not parsed
-yet; `Response` one multi-line answer. This class owns the error and the end of the stream.
-
-Invariants between two calls:
-- `_body` is set exactly while the status line of the oldest command was returned and its body has not ended.
-- A status line is consumed together with the change of state that it causes, so that the state never runs ahead of
-  the events: octets behind an answer are not looked at before the caller has seen that answer.
-- Once `_error` is set, every method raises it and nothing is written any more.
-"""
+# How it works: `send` puts a command into the pipeline; `data_to_send` takes its line from there, when the window and
+# the barriers allow; the event that ends its answer takes the command out.
+#
+# On the way in, `next_event` looks at the front of the buffer and decides by what is due: the rest of a body, a
+# handshake, the answer to the oldest command, the greeting, or nothing. It takes out of the buffer exactly what it
+# returns.
+#
+# Which object owns which state: `Pipeline` the commands that are queued and in flight; `SessionState` the state and
+# the rules of what may be sent; `AuthExchange` whose turn it is during AUTH; `ReceiveBuffer` the octets that are not
+# parsed yet; `Response` one multi-line answer. This class owns the error and the end of the stream.
+#
+# Invariants between two calls:
+# - `_body` is set exactly while the status line of the oldest command was returned and its body has not ended.
+# - A status line is consumed together with the change of state that it causes, so that the state never runs ahead of
+#   the events: octets behind an answer are not looked at before the caller has seen that answer.
+# - Once `_error` is set, every method raises it and nothing is written any more.
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""How long a multi-line response is, and whether that is too long.
+"""How long a multi-line response is, and whether that is too long."""
 
-How it works: the command's `framing` says which limits hold. A message is bounded by its octets alone. A listing is
-bounded by its lines and by the octets of each line, because it is kept and parsed as a whole.
-
-Invariants: between two calls, `octets` is all that was counted, `_lines` the line ends among it, and `_line` the octets
-behind the last line end. A chunk may be cut anywhere, and the counts do not depend on where.
-"""
+# How it works: the command's `framing` says which limits hold. A message is bounded by its octets alone. A listing is
+# bounded by its lines and by the octets of each line, because it is kept and parsed as a whole.
+#
+# Invariants: between two calls, `octets` is all that was counted, `_lines` the line ends among it, and `_line` the
+# octets behind the last line end. A chunk may be cut anywhere, and the counts do not depend on where.
 
 from __future__ import annotations
 

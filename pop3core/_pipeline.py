@@ -1,15 +1,14 @@
-"""The commands under way: queued, and in flight.
+"""The commands under way: queued, and in flight."""
 
-How it works: `join` puts a command at the end of the queue. `take` moves commands from the queue into flight, as far as
-the window, the octets and the barriers allow, and returns their lines. `settle` takes the oldest out of flight when its
-answer is complete. POP3 has no tags: the server answers in order, so the next status line always belongs to the oldest
-command in flight.
-
-Invariants between two calls:
-- Handles grow. Every handle in `flying` is smaller than every handle in the queue, and both are in order.
-- `_unanswered` is the sum of the octets of `flying`.
-- A barrier in `flying` is the last there, and QUIT is alone there.
-"""
+# How it works: `join` puts a command at the end of the queue. `take` moves commands from the queue into flight, as far
+# as the window, the octets and the barriers allow, and returns their lines. `settle` takes the oldest out of flight
+# when its answer is complete. POP3 has no tags: the server answers in order, so the next status line always belongs to
+# the oldest command in flight.
+#
+# Invariants between two calls:
+# - Handles grow. Every handle in `flying` is smaller than every handle in the queue, and both are in order.
+# - `_unanswered` is the sum of the octets of `flying`.
+# - A barrier in `flying` is the last there, and QUIT is alone there.
 
 from __future__ import annotations
 

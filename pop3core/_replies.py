@@ -1,14 +1,13 @@
-"""What the answers mean: pure functions from octets to values.
+"""What the answers mean: pure functions from octets to values."""
 
-How it works: a listing that is well-formed as a whole is taken apart in bulk. Any other listing goes line by line,
-where a line that cannot be understood costs its own entry and never the rest.
-
-Invariants:
-- The bulk way and the way by lines return the same for a listing that both understand.
-- The work is linear in the octets, whatever the server sends: the expressions do not backtrack over more than a line's
-  share. tests/core/test_parser_work.py and test_growth.py measure that.
-- Sizes are hints: servers round them, count LF as one octet, or lie, so nothing is ever allocated or cut by them.
-"""
+# How it works: a listing that is well-formed as a whole is taken apart in bulk. Any other listing goes line by line,
+# where a line that cannot be understood costs its own entry and never the rest.
+#
+# Invariants:
+# - The bulk way and the way by lines return the same for a listing that both understand.
+# - The work is linear in the octets, whatever the server sends: the expressions do not backtrack over more than a
+#   line's share. tests/core/test_parser_work.py and test_growth.py measure that.
+# - Sizes are hints: servers round them, count LF as one octet, or lie, so nothing is ever allocated or cut by them.
 
 from __future__ import annotations
 

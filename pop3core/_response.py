@@ -1,10 +1,9 @@
-"""One multi-line answer behind its status line, from its first octet to the lone dot.
+"""One multi-line answer behind its status line, from its first octet to the lone dot."""
 
-How it works: `read` decodes as much of the buffer as makes one chunk, and meters it. The caller asks for the `fault`
-where there is no chunk, since only the caller knows whether more octets can come.
-
-Invariant: octets that are too many are never handed out, and after `ended` or a fault nothing is read any more.
-"""
+# How it works: `read` decodes as much of the buffer as makes one chunk, and meters it. The caller asks for the `fault`
+# where there is no chunk, since only the caller knows whether more octets can come.
+#
+# Invariant: octets that are too many are never handed out, and after `ended` or a fault nothing is read any more.
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""The session's states, what may be sent in each, and everything that moves a session from one to another.
+"""The session's states, what may be sent in each, and everything that moves a session from one to another."""
 
-How it works: two tables hold the rules that depend on the state alone. `ALLOWED` says where a command may be sent,
-`TRANSITIONS` which answer leads to which state. The rules that need a memory (PASS after USER, STLS once, no STLS after
-UTF8, no credentials behind STLS) stand in `SessionState`, which is the only object that changes the state. It knows
-nothing of octets: `Connection` tells it what was queued, answered and established.
-
-Invariants:
-- `SessionState.state` is only changed by the methods of `SessionState`.
-- `ERROR` is final, and from `CLOSED` and `UPDATE` no command leads anywhere.
-- `_changing` is the number of commands that are queued or in flight and can change the state. While it is 0, the state
-  in which a command is queued is the state in which the server sees it.
-"""
+# How it works: two tables hold the rules that depend on the state alone. `ALLOWED` says where a command may be sent,
+# `TRANSITIONS` which answer leads to which state. The rules that need a memory (PASS after USER, STLS once, no STLS
+# after UTF8, no credentials behind STLS) stand in `SessionState`, which is the only object that changes the state. It
+# knows nothing of octets: `Connection` tells it what was queued, answered and established.
+#
+# Invariants:
+# - `SessionState.state` is only changed by the methods of `SessionState`.
+# - `ERROR` is final, and from `CLOSED` and `UPDATE` no command leads anywhere.
+# - `_changing` is the number of commands that are queued or in flight and can change the state. While it is 0, the
+#   state in which a command is queued is the state in which the server sees it.
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""A short message that has come in one piece: its status line, its body and its end in one go.
+"""A short message that has come in one piece: its status line, its body and its end in one go."""
 
-How it works: this is a second way through the grammar that `Connection.next_event` reads. It exists because a mailbox
-of short messages spends most of its time on events. It must accept only what the first way accepts, and return the same
-octets; tests/core/test_next_message.py compares the two. Where the case is not clear it returns None, and the first way
-decides.
-
-Invariant: where it returns None, nothing is consumed.
-"""
+# How it works: this is a second way through the grammar that `Connection.next_event` reads. It exists because a
+# mailbox of short messages spends most of its time on events. It must accept only what the first way accepts, and
+# return the same octets; tests/core/test_next_message.py compares the two. Where the case is not clear it returns
+# None, and the first way decides.
+#
+# Invariant: where it returns None, nothing is consumed.
 
 from __future__ import annotations
 

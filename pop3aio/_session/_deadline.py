@@ -1,12 +1,11 @@
-"""When waiting is over: the timer of a connection, and the arithmetic of patience.
+"""When waiting is over: the timer of a connection, and the arithmetic of patience."""
 
-How it works. A server may take `timeout` seconds for a status line, and again for each piece of a body: that is the
-deadline of one wait. All the waits for one answer together are bounded by its patience, which a wait spends and octets
-earn back. Without it a server that sends one octet a minute would hold a caller for ever.
-
-Invariant: no answer that lies in the socket is given up. When the loop or the whole process did not run for a while,
-the time is over before the octets were looked at; so the loop gets a few turns more before the wait is ended.
-"""
+# How it works. A server may take `timeout` seconds for a status line, and again for each piece of a body: that is the
+# deadline of one wait. All the waits for one answer together are bounded by its patience, which a wait spends and
+# octets earn back. Without it a server that sends one octet a minute would hold a caller for ever.
+#
+# Invariant: no answer that lies in the socket is given up. When the loop or the whole process did not run for a while,
+# the time is over before the octets were looked at; so the loop gets a few turns more before the wait is ended.
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""The line of callers: whose command is answered next, and whose turn it is to read the wire.
+"""The line of callers: whose command is answered next, and whose turn it is to read the wire."""
 
-How it works. Each command that is submitted joins the line; the server answers in the same order. The first caller
-that still wants its answer reads the wire for itself, and for the answers of cancelled calls before its own. When its
-answer is complete it leaves, and the next caller is woken. No task runs in the background, and no lock is held.
-
-A task may hold a message that it has opened, and not read on. Callers behind that message wait for that task. If the
-task fails, no task would ever read on: so the line watches the task of the first call while others wait behind it, and
-releases that task's calls when it has failed.
-
-Invariants, between any two calls of a method:
-- The line has the calls in the order in which the core has their commands.
-- At most one call is `reading`; it is in the line or was released, and its task is inside `read` of the stream.
-- If callers wait and no task reads, the first live caller has been woken, or is not waiting but busy with its answer.
-- Nothing here waits, and nothing knows of a loop: what must happen later is given to `call_soon`.
-"""
+# How it works. Each command that is submitted joins the line; the server answers in the same order. The first caller
+# that still wants its answer reads the wire for itself, and for the answers of cancelled calls before its own. When
+# its answer is complete it leaves, and the next caller is woken. No task runs in the background, and no lock is held.
+#
+# A task may hold a message that it has opened, and not read on. Callers behind that message wait for that task. If the
+# task fails, no task would ever read on: so the line watches the task of the first call while others wait behind it,
+# and releases that task's calls when it has failed.
+#
+# Invariants, between any two calls of a method:
+# - The line has the calls in the order in which the core has their commands.
+# - At most one call is `reading`; it is in the line or was released, and its task is inside `read` of the stream.
+# - If callers wait and no task reads, the first live caller has been woken, or is not waiting but busy with its
+#   answer.
+# - Nothing here waits, and nothing knows of a loop: what must happen later is given to `call_soon`.
 
 from __future__ import annotations
 

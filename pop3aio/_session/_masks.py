@@ -1,13 +1,12 @@
-"""Secrets that a server might echo, and what the server said without them.
+"""Secrets that a server might echo, and what the server said without them."""
 
-How it works. A text of the server's that holds a secret is replaced by ``***`` as a whole. To replace the secret alone
-would show where it stood: in "-ERR *** ready" a reader who knows the server finds the password "Dovecot".
-
-What is masked: the log, refusals, and errors about answers that break the protocol. An answer that is data, such as
-``+OK 2 4345`` to STAT, is never changed, even if the password is "4345".
-
-Invariant: a secret stays known until the session ends. The server may echo it in the answer to any later command.
-"""
+# How it works. A text of the server's that holds a secret is replaced by ``***`` as a whole. To replace the secret
+# alone would show where it stood: in "-ERR *** ready" a reader who knows the server finds the password "Dovecot".
+#
+# What is masked: the log, refusals, and errors about answers that break the protocol. An answer that is data, such as
+# ``+OK 2 4345`` to STAT, is never changed, even if the password is "4345".
+#
+# Invariant: a secret stays known until the session ends. The server may echo it in the answer to any later command.
 
 from __future__ import annotations
 

@@ -1,20 +1,19 @@
-"""A message that is being fetched.
+"""A message that is being fetched."""
 
-How it works. A message is a command and, once it was asked for, a call in the queue. Its state says what may be done
-next:
-
-    NEW --ask--> ASKED --+OK--> OPEN (the body is read piece by piece) --end--> ENDED
-                   |    --+OK--> HERE (the whole message came in one piece) --> ENDED
-                   |    --ERR--> REFUSED
-    `read` leads to READ instead of ENDED. Any state before the end may become GIVEN_UP, or PASSED where `retrieve`
-    went on to the next message.
-
-Invariants:
-- The octets are handed out once and not kept. What asks for them again gets LocalProtocolError, and never an empty
-  message: a caller that stores it and deletes the original would lose mail.
-- In ASKED and OPEN the call is in the line, or the connection has failed. In HERE, ENDED and READ it has left.
-- A message that is forgotten is given up by its finalizer, so that it does not hold up the callers behind it.
-"""
+# How it works. A message is a command and, once it was asked for, a call in the queue. Its state says what may be done
+# next:
+#
+#     NEW --ask--> ASKED --+OK--> OPEN (the body is read piece by piece) --end--> ENDED
+#                    |    --+OK--> HERE (the whole message came in one piece) --> ENDED
+#                    |    --ERR--> REFUSED
+#     `read` leads to READ instead of ENDED. Any state before the end may become GIVEN_UP, or PASSED where `retrieve`
+#     went on to the next message.
+#
+# Invariants:
+# - The octets are handed out once and not kept. What asks for them again gets LocalProtocolError, and never an empty
+#   message: a caller that stores it and deletes the original would lose mail.
+# - In ASKED and OPEN the call is in the line, or the connection has failed. In HERE, ENDED and READ it has left.
+# - A message that is forgotten is given up by its finalizer, so that it does not hold up the callers behind it.
 
 from __future__ import annotations
 

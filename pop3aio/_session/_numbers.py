@@ -1,12 +1,11 @@
-"""The message numbers of a retrieval: from an iterable, or from an async iterable that may let them wait.
+"""The message numbers of a retrieval: from an iterable, or from an async iterable that may let them wait."""
 
-How it works. `take` hands out what is at hand. An iterable always has its next number at hand, or is exhausted. An
-async iterable is asked in a task of its own, so that a slow one does not hold up the messages that were asked for; its
-number is at hand when that task is done.
-
-Invariants: at most one task asks the async iterable. After `stop` no task asks it any more, and `aclose` has closed it
-in addition if it is a generator: nothing else closes it when the loop over the messages is left.
-"""
+# How it works. `take` hands out what is at hand. An iterable always has its next number at hand, or is exhausted. An
+# async iterable is asked in a task of its own, so that a slow one does not hold up the messages that were asked for;
+# its number is at hand when that task is done.
+#
+# Invariants: at most one task asks the async iterable. After `stop` no task asks it any more, and `aclose` has closed
+# it in addition if it is a generator: nothing else closes it when the loop over the messages is left.
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""The proof that a session is in step: that each answer belongs to the command it seems to answer.
+"""The proof that a session is in step: that each answer belongs to the command it seems to answer."""
 
-How it works. A server that does not stuff a dot, or that does not end a message strictly, sends octets that can be
-taken for answers. All later answers are shifted then, and a message may have been cut. So the client asks, behind the
-messages, for something that it knows already: the unique-ids of a few messages, as the listing of this session gave
-them. Only a session in step can answer that. The octets of a mail cannot: the sender of a mail does not know the
-unique-ids of other messages, and the messages are drawn at random for each proof.
-
-Invariants:
-- The commands of a proof are drawn anew for each use, and from a seed that cannot be foretold.
-- An answer proves something only if it is equal to the listing. A refusal proves nothing, and is no fault.
-- What is proven is all that was answered before the first command of the proof.
-"""
+# How it works. A server that does not stuff a dot, or that does not end a message strictly, sends octets that can be
+# taken for answers. All later answers are shifted then, and a message may have been cut. So the client asks, behind
+# the messages, for something that it knows already: the unique-ids of a few messages, as the listing of this session
+# gave them. Only a session in step can answer that. The octets of a mail cannot: the sender of a mail does not know
+# the unique-ids of other messages, and the messages are drawn at random for each proof.
+#
+# Invariants:
+# - The commands of a proof are drawn anew for each use, and from a seed that cannot be foretold.
+# - An answer proves something only if it is equal to the listing. A refusal proves nothing, and is no fault.
+# - What is proven is all that was answered before the first command of the proof.
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
-"""The pump: octets from the stream into the core, events out of it, and the end of the connection.
+"""The pump: octets from the stream into the core, events out of it, and the end of the connection."""
 
-How it works. `receive` is awaited by the one caller whose turn it is. It writes what the core wants written, waits for
-octets until a deadline, and feeds the core. `next_event` takes what the core makes of them. When the connection is
-unusable, `fail` keeps the reason, drops the connection and ends all calls: each caller finds its call done, and raises
-its own copy of the reason.
-
-Invariants:
-- `failed` is set once and never changed. After it nothing is read, and nothing is written.
-- Octets are read only by `receive`, by one task at a time (`line.reading`), and by `poll`, which never waits and is
-  called only while no task reads.
-- `fed` is False only if the core has nothing to tell: then it need not be asked.
-- At the await in `receive` anything may happen: the caller may be cancelled or released, the connection may fail. So
-  all that was known before it is looked at again after it.
-"""
+# How it works. `receive` is awaited by the one caller whose turn it is. It writes what the core wants written, waits
+# for octets until a deadline, and feeds the core. `next_event` takes what the core makes of them. When the connection
+# is unusable, `fail` keeps the reason, drops the connection and ends all calls: each caller finds its call done, and
+# raises its own copy of the reason.
+#
+# Invariants:
+# - `failed` is set once and never changed. After it nothing is read, and nothing is written.
+# - Octets are read only by `receive`, by one task at a time (`line.reading`), and by `poll`, which never waits and is
+#   called only while no task reads.
+# - `fed` is False only if the core has nothing to tell: then it need not be asked.
+# - At the await in `receive` anything may happen: the caller may be cancelled or released, the connection may fail. So
+#   all that was known before it is looked at again after it.
 
 from __future__ import annotations
 

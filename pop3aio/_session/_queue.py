@@ -1,18 +1,17 @@
-"""Commands in, answers out: what a message, a listing or a login sees of the connection.
+"""Commands in, answers out: what a message, a listing or a login sees of the connection."""
 
-How it works. `submit` gives a command to the core and its call to the line (`_line`); `next_event` waits until it is
-the call's turn and asks the pump (`_pump`) for events, until one belongs to the call. Events of cancelled calls, which
-stand before it in the line, go to `_cancelled`. The `ready_*` methods do the same without a coroutine, for an answer
-that has come already.
-
-Invariants:
-- The oldest call in the line is the call whose answer the core takes apart.
-- A new command is sent only after all octets that came before it have been looked at, so that they cannot be taken for
-  its answer.
-- A check of an answer that must not be skipped belongs to the call (`Call.check`): it is made where the answer is
-  read. What a caller does with the answer is skipped when the caller is cancelled.
-- Nothing is read or dropped while another task reads (`line.reading`).
-"""
+# How it works. `submit` gives a command to the core and its call to the line (`_line`); `next_event` waits until it is
+# the call's turn and asks the pump (`_pump`) for events, until one belongs to the call. Events of cancelled calls,
+# which stand before it in the line, go to `_cancelled`. The `ready_*` methods do the same without a coroutine, for an
+# answer that has come already.
+#
+# Invariants:
+# - The oldest call in the line is the call whose answer the core takes apart.
+# - A new command is sent only after all octets that came before it have been looked at, so that they cannot be taken
+#   for its answer.
+# - A check of an answer that must not be skipped belongs to the call (`Call.check`): it is made where the answer is
+#   read. What a caller does with the answer is skipped when the caller is cancelled.
+# - Nothing is read or dropped while another task reads (`line.reading`).
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""A run of messages: many RETR or TOP in flight, yielded in order.
+"""A run of messages: many RETR or TOP in flight, yielded in order."""
 
-How it works. `_fill` asks for messages ahead: up to the window, up to 4 MiB of them by their listed sizes, and only
-when half of that has been read, so that one write carries many commands. `__anext__` passes the rest of the last
-message, fills up, and hands out the next one; most have come whole by then, and are taken without waiting. The commands
-of a proof stand in the same queue between the messages, and their answers are compared when their turn comes.
-
-Invariants:
-- `_in_flight` has the messages and proofs in the order of their commands. The message that was handed out last is not
-  in it, but in `_current`.
-- `_ahead` is the sum of the sizes of the messages in `_in_flight`.
-- When `_closed` is set, every message that was asked for has been handed out and read, or was given up.
-- At an await another task may call `aclose`; so `_closed` is looked at by what follows, and `_busy` keeps a second task
-  from asking for the next message.
-"""
+# How it works. `_fill` asks for messages ahead: up to the window, up to 4 MiB of them by their listed sizes, and only
+# when half of that has been read, so that one write carries many commands. `__anext__` passes the rest of the last
+# message, fills up, and hands out the next one; most have come whole by then, and are taken without waiting. The
+# commands of a proof stand in the same queue between the messages, and their answers are compared when their turn
+# comes.
+#
+# Invariants:
+# - `_in_flight` has the messages and proofs in the order of their commands. The message that was handed out last is
+#   not in it, but in `_current`.
+# - `_ahead` is the sum of the sizes of the messages in `_in_flight`.
+# - When `_closed` is set, every message that was asked for has been handed out and read, or was given up.
+# - At an await another task may call `aclose`; so `_closed` is looked at by what follows, and `_busy` keeps a second
+#   task from asking for the next message.
 
 from __future__ import annotations
 

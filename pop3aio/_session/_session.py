@@ -1,15 +1,14 @@
-"""A session from its greeting to QUIT, whatever it is used for.
+"""A session from its greeting to QUIT, whatever it is used for."""
 
-How it works. The core (`Connection`) knows the state of the protocol, the queue knows the callers, the stream has the
-octets; this class joins the three, and adds what concerns the session as a whole: the greeting, the capabilities, the
-change to TLS, and the two ways to end.
-
-Invariants:
-- `_closed` is set once, by `quit` or `abort`; from then on the queue refuses every command with the reason.
-- Stream, queue and core belong to this session alone, and are never replaced. Under STLS the stream replaces its own
-  reader and writer.
-- The window is 1 until the login: a proxy may announce what the server behind it cannot do.
-"""
+# How it works. The core (`Connection`) knows the state of the protocol, the queue knows the callers, the stream has
+# the octets; this class joins the three, and adds what concerns the session as a whole: the greeting, the
+# capabilities, the change to TLS, and the two ways to end.
+#
+# Invariants:
+# - `_closed` is set once, by `quit` or `abort`; from then on the queue refuses every command with the reason.
+# - Stream, queue and core belong to this session alone, and are never replaced. Under STLS the stream replaces its own
+#   reader and writer.
+# - The window is 1 until the login: a proxy may announce what the server behind it cannot do.
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""STLS: from clear text to TLS within a session (RFC 2595 section 4).
+"""STLS: from clear text to TLS within a session (RFC 2595 section 4)."""
 
-How it works. The call of STLS keeps its turn until the handshake is done, so that no other command goes out in clear.
-Between the server's ``+OK`` and the handshake nothing may come: octets that do were put in by an attacker who wants
-them to be taken for the server's, said under TLS. The core refuses them (StartTlsInjection).
-
-Invariant: after the ``+OK`` there are two ends, TLS or a connection that is closed. A cancel closes it as well, for the
-server waits for a handshake and for nothing else.
-"""
+# How it works. The call of STLS keeps its turn until the handshake is done, so that no other command goes out in
+# clear. Between the server's ``+OK`` and the handshake nothing may come: octets that do were put in by an attacker who
+# wants them to be taken for the server's, said under TLS. The core refuses them (StartTlsInjection).
+#
+# Invariant: after the ``+OK`` there are two ends, TLS or a connection that is closed. A cancel closes it as well, for
+# the server waits for a handshake and for nothing else.
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""The receiving half of a connection: whole chunks in a queue, from one buffer that all connections share.
+"""The receiving half of a connection: whole chunks in a queue, from one buffer that all connections share."""
 
-How it works. The transport asks the protocol for a buffer, fills it, and reports how much; that happens in one go, so
-all connections of a loop can share one buffer. The protocol copies the octets out as one chunk and gives it to the
-reader, whose `read` hands it on as it is. When more than `CHUNK` octets wait unread, the transport is paused, and
-resumed when all are read: a server that floods an idle client fills the kernel's buffers and no more.
-
-Invariants:
-- The shared buffer holds nothing between two callbacks.
-- `_held` is True exactly while this reader has paused its transport.
-- At most one task waits in `read`; a cancelled `read` has taken nothing.
-- After the connection is lost, reader and protocol hold no transport: they would be garbage that only the collector
-  frees, with the buffers of TLS.
-"""
+# How it works. The transport asks the protocol for a buffer, fills it, and reports how much; that happens in one go,
+# so all connections of a loop can share one buffer. The protocol copies the octets out as one chunk and gives it to
+# the reader, whose `read` hands it on as it is. When more than `CHUNK` octets wait unread, the transport is paused,
+# and resumed when all are read: a server that floods an idle client fills the kernel's buffers and no more.
+#
+# Invariants:
+# - The shared buffer holds nothing between two callbacks.
+# - `_held` is True exactly while this reader has paused its transport.
+# - At most one task waits in `read`; a cancelled `read` has taken nothing.
+# - After the connection is lost, reader and protocol hold no transport: they would be garbage that only the collector
+#   frees, with the buffers of TLS.
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""A connection: a reader and a writer that belong together, and the one way to TLS.
+"""A connection: a reader and a writer that belong together, and the one way to TLS."""
 
-How it works. TLS is begun on the transport that exists, by `loop.start_tls` with a new protocol and a new reader.
-Octets that came in clear stay with the old reader and are never taken for octets of TLS: asyncio's own
-`StreamWriter.start_tls` keeps the old reader, which is how injected plaintext gets through.
-
-Invariants:
-- Reader and writer are replaced together, and only after the handshake and the check of the pin.
-- From the beginning of a handshake until its end `_broken` is True: the transport can only be aborted then, for asyncio
-  does not report its end.
-- The replaced writer is kept as long as the stream: when it is collected, it closes the socket under the TLS.
-"""
+# How it works. TLS is begun on the transport that exists, by `loop.start_tls` with a new protocol and a new reader.
+# Octets that came in clear stay with the old reader and are never taken for octets of TLS: asyncio's own
+# `StreamWriter.start_tls` keeps the old reader, which is how injected plaintext gets through.
+#
+# Invariants:
+# - Reader and writer are replaced together, and only after the handshake and the check of the pin.
+# - From the beginning of a handshake until its end `_broken` is True: the transport can only be aborted then, for
+#   asyncio does not report its end.
+# - The replaced writer is kept as long as the stream: when it is collected, it closes the socket under the TLS.
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The TLS context that is used where the caller gives none.
+"""The TLS context that is used where the caller gives none."""
 
-How it works. To read the system's authorities takes 50 ms and more of CPU, so they are read once for each file and
-process, in a thread, while the loop goes on. Invariant: a context is never changed after it is in the cache, since all
-connections share it; a file that has changed is read anew.
-"""
+# How it works. To read the system's authorities takes 50 ms and more of CPU, so they are read once for each file and
+# process, in a thread, while the loop goes on. Invariant: a context is never changed after it is in the cache, since
+# all connections share it; a file that has changed is read anew.
 
 from __future__ import annotations
 
