@@ -5,16 +5,16 @@
 # goes this way several times (SPILL, SPILL, COMMIT). No lock is needed, since each field has one writer at a time. The
 # hand-over itself (a thread pool's queue, and a future's callback) orders the memory of both.
 #
-#     field                      | the loop writes it               | the thread writes it    | the other side reads it
-#     -------------------------- | -------------------------------- | ----------------------- | -------------------------
-#     key, flags, date, replaces | once, when made                  | never                   | thread: any time
-#     newlines                   | once, when made                  | while it owns the draft | loop: never
-#     step, chunks, charge       | before it is queued              | empties chunks          | thread: while it owns
-#     ticket                     | set when queued, None if settled | never                   | thread: never
-#     taken                      | False if queued, True in a group | never                   | thread: never
-#     withdrawn                  | ANY TIME, False to True only     | never                   | thread: before each stage
-#     dropped, error, delivered  | error, if the hop itself failed  | while it owns the draft | loop: after the hop
-#     fd, base, name, linked     | never                            | while it owns the draft | loop: fd, after the hop
+#   field                      | the loop writes it               | the thread writes it    | the other side reads it
+#   -------------------------- | -------------------------------- | ----------------------- | -------------------------
+#   key, flags, date, replaces | once, when made                  | never                   | thread: any time
+#   newlines                   | once, when made                  | while it owns the draft | loop: never
+#   step, chunks, charge       | before it is queued              | empties chunks          | thread: while it owns
+#   ticket                     | set when queued, None if settled | never                   | thread: never
+#   taken                      | False if queued, True in a group | never                   | thread: never
+#   withdrawn                  | ANY TIME, False to True only     | never                   | thread: before each stage
+#   dropped, error, delivered  | error, if the hop itself failed  | while it owns the draft | loop: after the hop
+#   fd, base, name, linked     | never                            | while it owns the draft | loop: fd, after the hop
 #
 # Invariants:
 # - `withdrawn` is the only field that both sides use at the same time. The thread looks at it before each stage; a
