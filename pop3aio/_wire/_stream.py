@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Iterator
 
 from pop3aio._errors import TlsError, TlsFault, printable
 from pop3aio._wire._host import certificate_name
@@ -79,15 +80,8 @@ class Stream:
             attempt.close()
         return None
 
-    async def start_tls(
-        self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
-    ) -> None:
-        """Do the TLS handshake and go on over TLS.
-
-        `timeout` bounds it in seconds. `pin` is the SHA-256 of the certificate or of its public key that is accepted,
-        besides what `context` verifies. Raises TlsError when TLS fails or the certificate is not
-        accepted; then, and after a cancel, the transport is broken and must only be aborted.
-        """
+    def _check_quiet(self, server_hostname: str) -> None:
+        """Raise TlsError if the server has spoken, or hung up, where a TLS handshake is due."""
         try:
             early = self.poll()
         except OSError as error:
@@ -100,12 +94,23 @@ class Stream:
                 "not for implicit TLS; it may want STLS, the URL scheme pop3://",
                 reason="not TLS",
             )
+
+    async def start_tls(
+        self, context: ssl.SSLContext, server_hostname: str, timeout: float, pin: bytes | None = None
+    ) -> None:
+        """Do the TLS handshake and go on over TLS.
+
+        `timeout` bounds it in seconds. `pin` is the SHA-256 of the certificate or of its public key that is accepted,
+        besides what `context` verifies. Raises TlsError when TLS fails or the certificate is not
+        accepted; then, and after a cancel, the transport is broken and must only be aborted.
+        """
+        self._check_quiet(server_hostname)
         loop = asyncio.get_running_loop()
         reader = ChunkReader(loop)
         protocol = ChunkProtocol(reader, loop)
         name = certificate_name(server_hostname)
         self._broken = True
-        try:
+        with _handshake_faults(server_hostname, timeout):
             transport = await loop.start_tls(
                 self.writer.transport,
                 protocol,
@@ -113,21 +118,6 @@ class Stream:
                 server_hostname=name,
                 ssl_handshake_timeout=timeout,
             )
-        except ssl.SSLCertVerificationError as error:
-            raise TlsError(
-                f"the certificate of {server_hostname} is not accepted: {error.verify_message or error}",
-                reason=_CERTIFICATE_FAULTS.get(error.verify_code, "certificate"),
-            ) from error
-        except ssl.SSLError as error:
-            raise _handshake_failed(server_hostname, error) from error
-        except ConnectionAbortedError as error:
-            raise TlsError(
-                f"the TLS handshake with {server_hostname} took more than {timeout:g} s", reason="timeout"
-            ) from error
-        except OSError as error:
-            raise TlsError(
-                f"{server_hostname} closed the connection in the TLS handshake", reason="closed"
-            ) from error
         if transport is None:
             raise TlsError(f"{server_hostname} closed the connection in the TLS handshake", reason="closed")
         if pin is not None:
@@ -181,6 +171,28 @@ class Stream:
             transport = getattr(writer, "transport", None)
             if transport is not None and transport.is_closing():
                 getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
+
+
+@contextlib.contextmanager
+def _handshake_faults(server_hostname: str, timeout: float) -> Iterator[None]:
+    """Make a TlsError, with its reason, of what a handshake raises."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise TlsError(
+            f"the certificate of {server_hostname} is not accepted: {error.verify_message or error}",
+            reason=_CERTIFICATE_FAULTS.get(error.verify_code, "certificate"),
+        ) from error
+    except ssl.SSLError as error:
+        raise _handshake_failed(server_hostname, error) from error
+    except ConnectionAbortedError as error:
+        raise TlsError(
+            f"the TLS handshake with {server_hostname} took more than {timeout:g} s", reason="timeout"
+        ) from error
+    except OSError as error:
+        raise TlsError(
+            f"{server_hostname} closed the connection in the TLS handshake", reason="closed"
+        ) from error
 
 
 def _handshake_failed(server_hostname: str, error: ssl.SSLError) -> TlsError:
