@@ -42,6 +42,7 @@ def policy() -> str:
     when = {
         "always": "where it is offered",
         "in clear": "where it is offered, without TLS",
+        "last under TLS": "where it is offered, under TLS and where nothing else can be used",
         "asked for": "only when asked for",
     }
     for rule in POLICY:

@@ -37,6 +37,7 @@ from pop3aio._session._retrieval import Retrieval
 from pop3aio._version import __version__
 from pop3core import (
     Capabilities,
+    Credentials,
     Greeting,
     LimitExceeded,
     Limits,
@@ -64,6 +65,7 @@ __all__ = (
     "ConcurrencyError",
     "Connect",
     "ConnectionLost",
+    "Credentials",
     "Delete",
     "Deliver",
     "Failure",

@@ -88,7 +88,7 @@ class CommandError(POP3Error):
 
 
 class MailboxInUse(CommandError):
-    """Another session holds the maildrop; try again later, the credentials are right (code IN-USE)."""
+    """Another session holds the maildrop; try again later (code IN-USE)."""
 
 
 class LoginDelay(CommandError):
@@ -111,9 +111,13 @@ class ServerPermanentError(CommandError):
 
 
 class AuthenticationError(CommandError):
-    """The login was refused, or the server said no to the credentials (code AUTH).
+    """The server refused the login, by the code AUTH or without a code (RFC 3206 section 4).
 
-    After `login_oauth`, `status` and `scope` are what the server gave as the reason (RFC 7628 section 3.2.2), or None.
+    Attributes:
+        status: after `login_oauth`, the server's reason (RFC 7628 section 3.2.2), or None.
+        scope: likewise, the scope that the token would need.
+        credentials: "unsent" where the server refused the name, or the way of logging in, before something secret was
+            sent; else "refused".
     """
 
     status: str | None = None
@@ -121,7 +125,9 @@ class AuthenticationError(CommandError):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return text if self.status is None else f"{text} (status {printable(self.status, 60)})"
+        if self.status is not None:
+            text += f" (status {printable(self.status, 60)})"
+        return text + ("; nothing secret was sent" if self.credentials == "unsent" else "")
 
 
 class ConnectionLost(POP3Error):

@@ -30,6 +30,7 @@ from pop3core._commands import (
 )
 from pop3core._connection import Connection
 from pop3core._errors import (
+    Credentials,
     LimitExceeded,
     LocalProtocolError,
     POP3Error,
@@ -76,6 +77,7 @@ __all__ = (
     "Connection",
     "ConnectionClosed",
     "Continuation",
+    "Credentials",
     "Dele",
     "DropListing",
     "Event",

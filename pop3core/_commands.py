@@ -171,16 +171,20 @@ class Stls(Command):
 
 @dataclass(frozen=True, slots=True)
 class User(Command):
-    """Name the mailbox, the first half of a plain login (RFC 1939 section 7)."""
+    """Name the mailbox, the first half of a plain login (RFC 1939 section 7).
+
+    With `blanks` the name may hold spaces, which RFC 1939 section 3 forbids and some servers take.
+    """
 
     keyword: ClassVar[str] = "USER"
     barrier: ClassVar[bool] = True
 
     name: str
+    blanks: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         _check_text("USER", "user name", self.name)
-        if " " in self.name:
+        if " " in self.name and self.blanks is not True:
             raise LocalProtocolError("a user name with a space cannot be sent by USER; log in by AUTH PLAIN")
         _line(self, self.name)
 

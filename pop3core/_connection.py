@@ -122,6 +122,11 @@ class Connection:
         return self._session.secure
 
     @property
+    def utf8(self) -> bool:
+        """Whether the session is in UTF-8 mode: the server accepted UTF8 (RFC 6856 section 2.1)."""
+        return self._session.utf8
+
+    @property
     def deletions(self) -> int:
         """How many DELE were answered by +OK since the login or the last RSET: a QUIT carries them out."""
         return self._session.deletions

@@ -8,9 +8,10 @@ The facts of an error are its attributes; the words are for people, may change, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 __all__ = (
+    "Credentials",
     "LimitExceeded",
     "LocalProtocolError",
     "POP3Error",
@@ -22,8 +23,26 @@ __all__ = (
 )
 
 
+Credentials: TypeAlias = Literal["unsent", "unjudged", "refused", "accepted"]
+"""What became of the password, the token or the like in a login that failed.
+
+- "unsent": nothing secret was sent, neither password nor token nor a digest or a proof made of them.
+- "unjudged": something was sent, and the server did not say whether it is right.
+- "refused": the server said no to it.
+- "accepted": the server said, or let know, that it is right; something else is wrong.
+"""
+
+
 class POP3Error(Exception):
-    """The root of every error that pop3core and pop3aio raise on purpose."""
+    """The root of every error that pop3core and pop3aio raise on purpose.
+
+    Attributes:
+        credentials: for an error of a login, whether the password, the token or the like was judged: "unsent",
+            "unjudged", "refused" or "accepted" (see `Credentials`). Ask for another password only after "refused". None
+            for all other errors.
+    """
+
+    credentials: Credentials | None = None
 
 
 class ProtocolError(POP3Error):

@@ -125,7 +125,7 @@ class SessionState:
         secure: whether the octets travel under TLS from the beginning.
     """
 
-    __slots__ = ("_changing", "_user_accepted", "_utf8", "deletions", "secure", "state")
+    __slots__ = ("_changing", "_user_accepted", "deletions", "secure", "state", "utf8")
 
     def __init__(self, *, secure: bool = False) -> None:
         self.state = State.GREETING
@@ -135,7 +135,8 @@ class SessionState:
         self._changing = 0
         # Whether the last answer was a +OK to USER.
         self._user_accepted = False
-        self._utf8 = False
+        # Whether UTF8 was accepted.
+        self.utf8 = False
 
     # -- what may be sent
 
@@ -178,7 +179,7 @@ class SessionState:
             return f"{command.keyword} has to wait for the answer to STLS"
         if kind is Stls and (self.secure or Stls in pending):
             return "STLS is not allowed: TLS is active or asked for already"
-        if kind is Stls and (self._utf8 or Utf8 in pending):
+        if kind is Stls and (self.utf8 or Utf8 in pending):
             return "STLS is not allowed after UTF8 (RFC 6856 section 2.1)"
         return None
 
@@ -206,7 +207,7 @@ class SessionState:
             elif kind is Rset:
                 self.deletions = 0
             elif kind is Utf8:
-                self._utf8 = True
+                self.utf8 = True
 
     def tls_established(self) -> None:
         """Record that the TLS handshake is done: the session is where it was, and secure (RFC 2595 section 4)."""

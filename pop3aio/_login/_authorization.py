@@ -1,17 +1,39 @@
-"""The commands of the AUTHORIZATION state: logging in."""
+"""The commands of the AUTHORIZATION state: logging in.
+
+How it works. `login` asks `_order` for the ways to try, and goes one way after the other. A way by a SASL mechanism is
+an `Exchange`; USER and PASS, and APOP, are commands of their own. Every login is an `Attempt`, which says in each error
+what became of the credentials.
+
+Invariants:
+- The next way is tried only while nothing was answered.
+- What the session must know of a login (`_accepted`) is recorded where the server's success is read, also if the caller
+  was cancelled.
+- USER, PASS and APOP carry UTF-8 only if the server announces UTF8 USER, or if the caller names USER as the way.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TypeAlias
 
-from pop3aio._errors import AuthenticationError, ConnectionLost, MechanismUnavailable, TlsRequired
-from pop3aio._login._exchange import authenticate, refuse_insecure, refused_login
-from pop3aio._login._order import password_ways, token_ways
+from pop3aio._errors import (
+    AuthenticationError,
+    CommandError,
+    ConnectionLost,
+    MechanismUnavailable,
+    TlsRequired,
+    command_error,
+)
+from pop3aio._login._attempt import Attempt
+from pop3aio._login._exchange import Exchange
+from pop3aio._login._order import Given, Kind, mechanism_for, password_ways, token_ways, utf8_allowed
 from pop3aio._session._session import Session
 from pop3core import Apop, Command, Lang, LocalProtocolError, Pass, POP3Error, Reply, User, Utf8, sasl
 
 __all__ = ("Authorization",)
+
+ChannelBinding: TypeAlias = Literal["tls-server-end-point"] | None
 
 # What servers call a token that was good once: OAUTHBEARER by a word, XOAUTH2 by an HTTP status, Google by 400.
 _EXPIRED = frozenset({"invalid_token", "400", "401"})
@@ -30,120 +52,304 @@ class Authorization(Session):
         *,
         mechanism: str | None = None,
         allow_insecure: bool = False,
-        channel_binding: Literal["tls-server-end-point"] | None = None,
+        channel_binding: ChannelBinding = None,
     ) -> None:
-        """Log in by name and password, by the best way the server offers.
+        """Log in by name and password, by the best way that the server offers.
 
         Under TLS that is SCRAM, which proves the password without sending it, then PLAIN, then USER and PASS; the
-        order stands as a table in ``pop3aio._login._order``. `mechanism` takes the choice away: one of these, or
-        "LOGIN", "CRAM-MD5" or "APOP", which are only used when asked for. `channel_binding` lets SCRAM-*-PLUS bind to
-        the server's certificate where Python has no better binding, which is so under TLS 1.3.
+        order stands as a table in ``pop3aio._login._order``, and `login_ways` returns it for this server. Another way
+        is tried only while nothing was answered. Without TLS nothing is sent, unless `allow_insecure` is set.
 
-        Without TLS nothing is sent and TlsRequired is raised, unless `allow_insecure` is set. Another way is tried only
-        while nothing secret was used. Raises a CommandError when the login is refused: MailboxInUse, LoginDelay,
-        ServerTemporaryError, ServerPermanentError by the server's response code, AuthenticationError otherwise;
-        MechanismUnavailable when `mechanism` is not to be had; LocalProtocolError when the credentials cannot be sent;
-        `sasl.ServerNotAuthenticated` when the server fails to prove who it is, and the connection is closed.
+        Args:
+            user: the user's name.
+            password: the password.
+            mechanism: the only way to try: a mechanism's name, ``"USER"`` or ``"APOP"``. ``"USER"`` also sends what
+                USER and PASS must not carry: a space in the name, and UTF-8 that the server does not announce.
+            allow_insecure: whether anyone on the way may read what is sent.
+            channel_binding: what SCRAM-*-PLUS binds to where Python has no better binding, which is so under TLS 1.3:
+                ``"tls-server-end-point"`` is the server's certificate.
+
+        Raises:
+            TlsRequired: there is no TLS, and `allow_insecure` is not set.
+            CommandError: the server refuses the login: MailboxInUse, LoginDelay, ServerTemporaryError or
+                ServerPermanentError by its response code, else AuthenticationError.
+            MechanismUnavailable: `mechanism` is not known or cannot be used here, or the server refuses it.
+            LocalProtocolError: the credentials cannot be sent.
+            sasl.ServerNotAuthenticated: the server fails to prove that it knows the password; the connection is closed.
+            POP3Error: what is wrong with the connection. `credentials` of every error says whether they were judged.
+            TypeError, ValueError: an argument is of the wrong type, or unknown.
+
         Cancelling leaves the session usable, logged in or not as the server decides.
         """
-        refuse_insecure(self.secure, allow_insecure)
-        self._queue.check_free()
-        binding = self.channel_binding(end_point=channel_binding is not None)
-        ways = password_ways(
+        _check_str(user=user, password=password)
+        if mechanism is not None:
+            _check_str(mechanism=mechanism)
+        attempt = Attempt()
+        with attempt.judging():
+            self._refuse_insecure(allow_insecure)
+            given = self._given(user, password, channel_binding)
+            ways = password_ways(
+                user,
+                password,
+                mechanism=mechanism,
+                capabilities=self.capabilities,
+                secure=self.secure,
+                bindable=given.binding is not None,
+            )
+            await self._try(ways, given, attempt, forced=mechanism is not None)
+
+    def login_ways(
+        self,
+        secret: Kind = "password",  # noqa: S107 - a kind
+        *,
+        channel_binding: ChannelBinding = None,
+    ) -> list[str]:
+        """Return the ways to log in that would be tried here, by name, the first to try first.
+
+        What the server offers besides is in `capabilities`: ``client.capabilities.sasl``.
+
+        Args:
+            secret: what there is: ``"password"`` for `login`, ``"token"`` for `login_oauth`.
+            channel_binding: as for `login`.
+
+        Returns:
+            The ways for a name and a password in ASCII, in which USER stands for USER and PASS. Of the ways for a token
+            only the first is tried. Empty if there is none. Whether the session is under TLS matters; whether
+            `allow_insecure` will be set does not.
+
+        Raises:
+            ValueError: `secret` or `channel_binding` is not known.
+        """
+        if secret not in ("password", "token"):
+            raise ValueError(f"secret is 'password' or 'token', not {secret!r}")
+        given = self._given("user", "password", channel_binding)
+        with suppress(MechanismUnavailable):
+            if secret == "token":  # noqa: S105 - a kind
+                return token_ways(None, self.capabilities) if self.secure else []
+            return password_ways(
+                given.user,
+                given.secret,
+                mechanism=None,
+                capabilities=self.capabilities,
+                secure=self.secure,
+                bindable=given.binding is not None,
+            )
+        return []
+
+    async def login_oauth(
+        self, user: str, token: str | Callable[[], Awaitable[str]], *, mechanism: str | None = None
+    ) -> None:
+        """Log in by an OAuth 2.0 access token: OAUTHBEARER or XOAUTH2, the one that the server lists first.
+
+        There is no way back to a password, and none without TLS.
+
+        Args:
+            user: the user's name.
+            token: the token, or a coroutine function that gets a token. The function is called once more if the server
+                says that the token has expired.
+            mechanism: the only way to try, ``"OAUTHBEARER"`` or ``"XOAUTH2"``.
+
+        Raises:
+            TlsRequired: there is no TLS.
+            AuthenticationError: the token is refused; `status` and `scope` are the server's reasons.
+            MechanismUnavailable: the server offers neither.
+            POP3Error: otherwise what `login` raises.
+            Exception: what `token` raises.
+
+        Cancelling leaves the session usable, logged in or not as the server decides.
+        """
+        _check_str(user=user)
+        if not (isinstance(token, str) or callable(token)):
+            raise TypeError(
+                f"token is a str, or a coroutine function that returns one, not {type(token).__name__}"
+            )
+        attempt = Attempt()
+        with attempt.judging():
+            if not self.secure:
+                raise TlsRequired(
+                    "refusing to send a token without TLS: connect with tls='implicit' or tls='starttls'"
+                )
+            self._queue.check_free()
+            [way, *_] = token_ways(mechanism, self.capabilities)
+            try:
+                first = token if isinstance(token, str) else await token()
+                await self._login_by_token(way, user, first, attempt)
+            except AuthenticationError as error:
+                if isinstance(token, str) or error.status not in _EXPIRED or self._queue.failure is not None:
+                    raise
+                fresh = await token()
+                try:
+                    await self._login_by_token(way, user, fresh, attempt)
+                except ConnectionLost as lost:
+                    # Some servers hang up behind a refusal: that is what they had to say.
+                    raise error from lost
+
+    async def authenticate(self, mechanism: sasl.Mechanism, *, allow_insecure: bool = False) -> None:
+        """Log in by a SASL mechanism of your own choice (RFC 5034).
+
+        Args:
+            mechanism: one of `pop3aio.sasl`, or an object of your own; see `sasl.Mechanism` for what is read of it.
+            allow_insecure: as for `login`.
+
+        Raises what `login` does, and what the mechanism raises. Cancelling does what it does there.
+        """
+        if isinstance(mechanism, type) or not callable(getattr(mechanism, "respond", None)):
+            raise TypeError(
+                "mechanism is an object with name, done and respond(), as in sasl.External(), "
+                f"not {mechanism.__name__ if isinstance(mechanism, type) else type(mechanism).__name__}"
+            )
+        attempt = Attempt()
+        with attempt.judging():
+            self._refuse_insecure(allow_insecure)
+            refusal = await self._authenticated(None, mechanism, attempt)
+            if refusal is not None:
+                raise refusal
+
+    async def user(self, name: str) -> None:
+        """Send USER, the first half of a plain login (RFC 1939 section 7).
+
+        Args:
+            name: the user's name, without a space; other than ASCII only if the server announces UTF8 USER.
+
+        Raises:
+            CommandError: the server refuses it, as `login` says.
+            LocalProtocolError: the name cannot be sent.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling leaves the session usable.
+        """
+        attempt = Attempt()
+        with attempt.judging():
+            command = User(name)
+            self._check_utf8("USER", name)
+            await self._name(command, attempt)
+
+    async def pass_(self, password: str, *, allow_insecure: bool = False) -> None:
+        """Send PASS, the second half of a plain login (RFC 1939 section 7).
+
+        Args:
+            password: the password; other than ASCII only if the server announces UTF8 USER.
+            allow_insecure: as for `login`.
+
+        Raises what `login` does. Cancelling does what it does there.
+        """
+        attempt = Attempt()
+        with attempt.judging():
+            self._refuse_insecure(allow_insecure)
+            command = Pass(password)
+            self._check_utf8("PASS", password)
+            await self._login_step(command, self._named, attempt, password)
+
+    async def apop(self, name: str, secret: str, *, allow_insecure: bool = False) -> None:
+        """Log in by APOP, an MD5 digest over the greeting's time stamp (RFC 1939 section 7).
+
+        Args:
+            name: the user's name, without a space; other than ASCII only if the server announces UTF8 USER.
+            secret: the password.
+            allow_insecure: as for `login`.
+
+        Raises:
+            MechanismUnavailable: the greeting has no usable time stamp, or came before TLS started, so that it may be
+                forged; or this Python has no MD5.
+            POP3Error: otherwise what `login` raises.
+
+        Cancelling does what it does there.
+        """
+        attempt = Attempt()
+        with attempt.judging():
+            self._refuse_insecure(allow_insecure)
+            self._check_utf8("APOP", name)
+            await self._by_digest(name, secret, attempt)
+
+    async def utf8(self) -> None:
+        """Switch to UTF-8 mode, before the login (RFC 6856 section 2).
+
+        Raises:
+            CommandError: the server refuses.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling may be too late: the server may have switched.
+        """
+        await self._ask_status(Utf8())
+
+    async def lang(self, tag: str | None = None) -> list[str]:
+        """Choose the language of the server's texts, or list the languages (RFC 6856 section 3).
+
+        Args:
+            tag: the language, ``"*"`` for the server's default; None lists them.
+
+        Returns:
+            The lines of the listing, or the server's text as the only line.
+
+        Raises:
+            CommandError: the server refuses.
+            LocalProtocolError: the tag is none.
+            POP3Error: what is wrong with the connection.
+
+        Cancelling loses nothing.
+        """
+        command = Lang(tag)
+        if tag is not None:
+            return [(await self._ask_status(command)).text]
+        return (await self._ask_body(command)).decode("utf-8", "replace").splitlines()
+
+    # -- one way after the other
+
+    def _given(self, user: str, secret: str, channel_binding: ChannelBinding) -> Given:
+        """Return what a mechanism is made of, as far as the session knows it."""
+        if channel_binding not in (None, "tls-server-end-point"):
+            raise ValueError(f"channel_binding is 'tls-server-end-point' or None, not {channel_binding!r}")
+        listed = self.capabilities.sasl if self.capabilities is not None else ()
+        peer = self.get_extra_info("peername")
+        return Given(
             user,
-            password,
-            mechanism=mechanism,
-            capabilities=self.capabilities,
-            secure=self.secure,
-            bindable=binding is not None,
+            secret,
+            binding=self.channel_binding(end_point=channel_binding is not None),
+            plus=any(name.endswith("-PLUS") for name in listed),
+            host=self._options.server_hostname or "",
+            port=peer[1] if isinstance(peer, tuple) else None,
         )
+
+    async def _try(self, ways: list[str], given: Given, attempt: Attempt, *, forced: bool) -> None:
+        """Go one way after the other while nothing was answered; `forced` says that the caller named the way."""
         refusal: POP3Error | None = None
         for way in ways:
             if way == "USER":
-                # A password that PASS cannot carry is found out before the name is sent.
-                Pass(password)
-                await self.user(user)
-                await self.pass_(password, allow_insecure=allow_insecure)
+                await self._by_user(given.user, given.secret, attempt, forced=forced)
                 return
             if way == "APOP":
-                await self.apop(user, password, allow_insecure=allow_insecure)
+                await self._announce_utf8(given.user)
+                await self._by_digest(given.user, given.secret, attempt)
                 return
-            try:
-                chosen = self._password_mechanism(way, user, password, binding)
-            except LocalProtocolError as error:
-                # SCRAM's rules for names and passwords are narrower than PLAIN's.
-                refusal = error
-                continue
-            except sasl.MechanismUnusable as error:
-                refusal = MechanismUnavailable(str(error))
-                refusal.__cause__ = error
-                continue
-            refusal = await self._authenticated(user, chosen, password)
+            refusal = await self._by_mechanism(way, given, attempt)
             if refusal is None:
                 return
         assert refusal is not None
         raise refusal
 
-    async def login_oauth(
-        self, user: str, token: str | Callable[[], Awaitable[str]], *, mechanism: str | None = None
-    ) -> None:
-        """Log in by an OAuth 2.0 access token: OAUTHBEARER or XOAUTH2, whichever the server lists first.
-
-        `token` is the token, or a coroutine function that gets one, which is called once more if the server says that
-        the token has expired. `mechanism` takes the choice away. There is no way back to a password, and none without
-        TLS: TlsRequired is raised then. Raises AuthenticationError with the server's `status` and `scope`,
-        MechanismUnavailable when the server offers neither, and otherwise what `login` does.
-        """
-        if not self.secure:
-            raise TlsRequired(
-                "refusing to send a token without TLS: connect with tls='implicit' or tls='starttls'"
-            )
-        self._queue.check_free()
-        [way, *_] = token_ways(mechanism, self.capabilities)
+    async def _by_mechanism(self, way: str, given: Given, attempt: Attempt) -> POP3Error | None:
+        """Go a way by SASL; return what went wrong as long as nothing was answered."""
         try:
-            await self._login_by_token(way, user, token if isinstance(token, str) else await token())
-        except AuthenticationError as error:
-            if isinstance(token, str) or error.status not in _EXPIRED or self._queue.failure is not None:
-                raise
-            fresh = await token()
-            try:
-                await self._login_by_token(way, user, fresh)
-            except ConnectionLost as lost:
-                # Some servers hang up behind a refusal: that is what they had to say.
-                raise error from lost
+            mechanism = mechanism_for(way, given)
+        except LocalProtocolError as error:
+            # SCRAM's rules for names and passwords are narrower than PLAIN's.
+            return error
+        except sasl.MechanismUnusable as error:
+            refusal = MechanismUnavailable(str(error))
+            refusal.__cause__ = error
+            return refusal
+        return await self._authenticated(given.user, mechanism, attempt, given.secret)
 
-    async def authenticate(self, mechanism: sasl.Mechanism, *, allow_insecure: bool = False) -> None:
-        """Log in by a SASL mechanism of your own choice (RFC 5034).
+    async def _by_user(self, user: str, password: str, attempt: Attempt, *, forced: bool) -> None:
+        """Log in by USER and PASS; `forced` allows what they must not carry."""
+        # A password that PASS cannot carry is found out before the name is sent.
+        name, last = User(user, blanks=forced), Pass(password)
+        await self._announce_utf8(user, password, forced=forced)
+        await self._name(name, attempt)
+        await self._login_step(last, user, attempt, password)
 
-        Raises TlsRequired, CommandError and so on as `login` does.
-        """
-        refuse_insecure(self.secure, allow_insecure)
-        self._queue.check_free()
-        refusal = await self._authenticated(None, mechanism)
-        if refusal is not None:
-            raise refusal
-
-    async def user(self, name: str) -> None:
-        """Send USER, the first half of a plain login; raises CommandError when the server refuses it."""
-
-        def accepted() -> None:
-            self._named = name
-
-        await self._ask_login(User(name), accepted)
-
-    async def pass_(self, password: str, *, allow_insecure: bool = False) -> None:
-        """Send PASS, the second half of a plain login; raises as `login` does."""
-        refuse_insecure(self.secure, allow_insecure)
-        await self._login_step(Pass(password), self._named, password)
-        await self._logged_in()
-
-    async def apop(self, name: str, secret: str, *, allow_insecure: bool = False) -> None:
-        """Log in by APOP, an MD5 digest over the greeting's time stamp (RFC 1939 section 7).
-
-        Raises MechanismUnavailable when the greeting has no usable time stamp, or was sent before TLS started and may
-        be anyone's, or when this Python has no MD5; otherwise as `login` does.
-        """
-        refuse_insecure(self.secure, allow_insecure)
+    async def _by_digest(self, name: str, secret: str, attempt: Attempt) -> None:
+        """Log in by APOP."""
         stamp = self.greeting.apop_timestamp
         if stamp is None:
             raise MechanismUnavailable("the server's greeting has no time stamp for APOP")
@@ -151,67 +357,106 @@ class Authorization(Session):
             digest = sasl.apop_digest(stamp, secret)
         except sasl.MechanismUnusable as error:
             raise MechanismUnavailable(str(error)) from error
-        await self._login_step(Apop(name, digest), name, digest, secret)
-        await self._logged_in()
+        await self._login_step(Apop(name, digest), name, attempt, digest, secret)
 
-    def _password_mechanism(
-        self, way: str, user: str, password: str, binding: tuple[str, bytes] | None
-    ) -> sasl.Mechanism:
-        if way.startswith("SCRAM-"):
-            listed = self.capabilities.sasl if self.capabilities is not None else ()
-            if not way.endswith("-PLUS") and any(name.endswith("-PLUS") for name in listed):
-                # To say that we could have bound would accuse the server of hiding what it offers.
-                binding = None
-            return sasl.Scram(user, password, way, channel_binding=binding)
-        kinds: dict[str, Callable[[str, str], sasl.Mechanism]] = {
-            "PLAIN": sasl.Plain,
-            "LOGIN": sasl.Login,
-            "CRAM-MD5": sasl.CramMd5,
-        }
-        return kinds[way](user, password)
-
-    async def _login_by_token(self, way: str, user: str, token: str) -> None:
-        if way == "XOAUTH2":
-            mechanism: sasl.Mechanism = sasl.XOAuth2(user, token)
-        else:
-            peer = self.get_extra_info("peername")
-            port = peer[1] if isinstance(peer, tuple) else None
-            mechanism = sasl.OAuthBearer(user, token, host=self._options.server_hostname or "", port=port)
-        refusal = await self._authenticated(user, mechanism, token)
+    async def _login_by_token(self, way: str, user: str, token: str, attempt: Attempt) -> None:
+        """Log in by a token."""
+        mechanism = mechanism_for(way, self._given(user, token, None))
+        refusal = await self._authenticated(user, mechanism, attempt, token)
         if refusal is not None:
             raise refusal
 
+    # -- UTF-8
+
+    def _check_utf8(self, keyword: str, *words: str) -> None:
+        """Raise LocalProtocolError if a command must not carry these words (RFC 6856 section 2.2)."""
+        if not all(word.isascii() for word in words) and not utf8_allowed(self.capabilities):
+            raise LocalProtocolError(
+                f"{keyword} must not carry other characters than ASCII here: the server does not announce UTF8 USER "
+                "(RFC 6856 section 2.2). AUTH PLAIN carries them, if the server has it; login(mechanism='USER') sends "
+                "them by USER and PASS even so"
+            )
+
+    async def _announce_utf8(self, *words: str, forced: bool = False) -> None:
+        """Send UTF8 before words that are not ASCII, where the server offers it; `forced` goes on without."""
+        if all(word.isascii() for word in words):
+            return
+        if not forced:
+            self._check_utf8("the login", *words)
+        if self._core.utf8 or self.capabilities is None or not self.capabilities.utf8:
+            return
+        try:
+            await self.utf8()
+        except CommandError:
+            # The server announced what it does not do, so its announcement is not believed.
+            if not forced:
+                raise
+
+    # -- the steps of a login
+
+    def _refuse_insecure(self, allow_insecure: bool) -> None:
+        """Raise TlsRequired unless secrets are safe here or the caller takes the risk; also if a message is open."""
+        if type(allow_insecure) is not bool:
+            raise TypeError(f"allow_insecure is True or False, not {allow_insecure!r}")
+        if not self.secure and not allow_insecure:
+            raise TlsRequired(
+                "refusing to send a password without TLS: connect with tls='implicit' or tls='starttls', or say "
+                "allow_insecure=True if anyone may read it"
+            )
+        self._queue.check_free()
+
     async def _authenticated(
-        self, user: str | None, mechanism: sasl.Mechanism, *secrets: str
+        self, user: str | None, mechanism: sasl.Mechanism, attempt: Attempt, *secrets: str
     ) -> POP3Error | None:
         """Run an exchange; return None after a success, and what went wrong as long as nothing was answered."""
         self._hide(*secrets)
-        refusal = await authenticate(self._queue, mechanism, self.capabilities, lambda: self._accepted(user))
+        exchange = Exchange(self._queue, mechanism, attempt, lambda: self._accepted(user, attempt))
+        refusal = await exchange.run(self.capabilities)
         if refusal is None:
             await self._logged_in()
         return refusal
 
-    async def _login_step(self, command: Command, user: str | None, *secrets: str) -> None:
+    async def _name(self, command: User, attempt: Attempt) -> None:
+        """Send USER."""
+
+        def accepted() -> None:
+            self._named = command.name
+
+        await self._ask_login(command, attempt, accepted)
+
+    async def _login_step(self, command: Command, user: str | None, attempt: Attempt, *secrets: str) -> None:
         """Send a command that completes a login as `user`."""
         self._hide(*secrets)
-        await self._ask_login(command, lambda: self._accepted(user))
+        await self._ask_login(command, attempt, lambda: self._accepted(user, attempt))
+        await self._logged_in()
 
-    async def _ask_login(self, command: Command, accepted: Callable[[], None]) -> None:
+    async def _ask_login(self, command: Command, attempt: Attempt, accepted: Callable[[], None]) -> None:
         """Send a command of a login; `accepted` is called where the server's +OK is read."""
 
         def check(reply: Reply) -> None:
             if reply.ok:
                 accepted()
 
-        reply, _ = await self._ask(command, check)
+        call = self._queue.submit(command, check=check)
+        # From here on it may be written at any await.
+        attempt.secret_sent |= command.secret
+        try:
+            reply = await self._queue.next_event(call)
+        except BaseException:
+            self._queue.release(call)
+            raise
+        assert isinstance(reply, Reply)
         if not reply.ok:
-            raise refused_login(reply, command, self.capabilities)
+            shown = self._queue.masks.answer(reply)
+            raise command_error(shown, command.redacted(), self.capabilities, login=True)
 
     def _hide(self, *secrets: str) -> None:
+        """Let the server's texts show none of these from now on."""
         self._queue.masks.hide(*(secret.encode("utf-8", "surrogatepass") for secret in secrets))
 
-    def _accepted(self, user: str | None) -> None:
+    def _accepted(self, user: str | None, attempt: Attempt) -> None:
         """Record that the server has taken the login, also when its caller has been cancelled."""
+        attempt.accepted = True
         self._user = user
         self._queue.pump.stage = "session"
         self._set_window()
@@ -227,16 +472,9 @@ class Authorization(Session):
         else:
             self._set_window()
 
-    async def utf8(self) -> None:
-        """Switch to UTF-8 mode, before the login (RFC 6856); raises CommandError when the server refuses."""
-        await self._ask_status(Utf8())
 
-    async def lang(self, tag: str | None = None) -> list[str]:
-        """Choose the language of the server's texts, ``"*"`` for its default; without a tag, list them (RFC 6856).
-
-        Returns the listing's lines, or the server's text in one; raises CommandError when the server refuses.
-        """
-        command = Lang(tag)
-        if tag is not None:
-            return [(await self._ask_status(command)).text]
-        return (await self._ask_body(command)).decode("utf-8", "replace").splitlines()
+def _check_str(**arguments: object) -> None:
+    """Raise TypeError for an argument that is no str, without showing it."""
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is a str, not {type(value).__name__}")

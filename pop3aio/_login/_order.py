@@ -1,55 +1,136 @@
 """The login policy: which ways to log in are tried, in which order, and when to stop. Read the table.
 
-Without TLS nothing at all is sent unless the caller allows it. A way that the caller names is the only one tried. A
-way is tried when the server lists it; the next one follows only while nothing secret was used: when the server refuses
-the bare AUTH line, which carries no secret, without saying why. After a password, proof or token was sent, and after
-any response code, the server's word is final: another try could lock the account, and a downgrade is what an attacker
-would hope for.
+How it works. `POLICY` has a row for each way. `password_ways` and `token_ways` go through the rows and return the names
+of the ways that apply, in order; `mechanism_for` makes the mechanism of a row. Nothing here sends anything.
+
+Invariants:
+- Without TLS nothing at all is sent unless the caller allows it.
+- A way that the caller names is the only one that is tried.
+- A way is tried when the server lists it. The next one follows only while nothing was answered: when the server refuses
+  the bare AUTH line, which carries no secret, without saying why. After a password, a proof or a token was sent, and
+  after any response code, the server's word is final: another try could lock the account, and a downgrade is what an
+  attacker would hope for.
+
+How to add a SASL mechanism: a class in a file of its own in `pop3core/sasl/`, and a row in `POLICY`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from pop3aio._errors import MechanismUnavailable
-from pop3core import Capabilities, LocalProtocolError
+from pop3core import Capabilities, LocalProtocolError, sasl
 
-__all__ = ("POLICY", "Rule", "password_ways", "token_ways")
+__all__ = ("POLICY", "Given", "Kind", "Rule", "mechanism_for", "password_ways", "token_ways", "utf8_allowed")
 
-When = Literal["always", "in clear", "asked for"]
+Kind: TypeAlias = Literal["password", "token"]
+"""What a way to log in needs."""
+
+When: TypeAlias = Literal["always", "in clear", "last under TLS", "asked for"]
+"""When a way is tried that the caller does not name. "in clear": only without TLS, where it is better than what
+follows; "last under TLS": only under TLS, and only where nothing else can be used; "asked for": never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a mechanism is made of.
+
+    Attributes:
+        user: the user's name.
+        secret: the password or the token.
+        binding: the channel binding's type and data, or None where there is none.
+        plus: whether the server lists a mechanism with channel binding.
+        host: the server's name, empty if it is not known.
+        port: the server's port, or None.
+    """
+
+    user: str
+    secret: str = field(repr=False)
+    binding: tuple[str, bytes] | None = field(default=None, repr=False)
+    plus: bool = False
+    host: str = ""
+    port: int | None = None
+
+
+def _scram(given: Given, name: str) -> sasl.Mechanism:
+    binding = given.binding
+    if given.plus and not name.endswith("-PLUS"):
+        # To say that we could have bound would accuse the server of hiding what it offers.
+        binding = None
+    return sasl.Scram(given.user, given.secret, name, channel_binding=binding)
+
+
+def _plain(given: Given, _: str) -> sasl.Mechanism:
+    return sasl.Plain(given.user, given.secret)
+
+
+def _login(given: Given, _: str) -> sasl.Mechanism:
+    return sasl.Login(given.user, given.secret)
+
+
+def _cram_md5(given: Given, _: str) -> sasl.Mechanism:
+    return sasl.CramMd5(given.user, given.secret)
+
+
+def _xoauth2(given: Given, _: str) -> sasl.Mechanism:
+    return sasl.XOAuth2(given.user, given.secret)
+
+
+def _oauthbearer(given: Given, _: str) -> sasl.Mechanism:
+    return sasl.OAuthBearer(given.user, given.secret, host=given.host, port=given.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A way to log in, and when it is tried without being asked for.
+    """A way to log in, and when it is tried.
 
-    `name` is the SASL mechanism's, or USER or APOP. `secret` is what it needs. `when` is "always", "in clear" (better
-    than what would follow there, and pointless under TLS) or "asked for" (only when the caller names it). `bound` says
-    that it needs a channel binding.
+    Attributes:
+        name: the SASL mechanism's name, or USER (which stands for USER and PASS) or APOP.
+        secret: what the way needs.
+        when: when it is tried without being named.
+        make: makes the mechanism; None for the ways that are commands of their own.
+        bound: whether it needs a channel binding.
     """
 
     name: str
-    secret: Literal["password", "token"]
+    secret: Kind
     when: When
+    make: Callable[[Given, str], sasl.Mechanism] | None = None
     bound: bool = False
 
 
-# After RFC 4422 section 6.1.2, RFC 5802 section 9, RFC 8314 section 5.2. The first that applies is tried first.
+# After RFC 4422 section 6.1.2, RFC 5802 section 9, RFC 8314 section 5.2. The first that applies is tried first. A bound
+# mechanism stands before a stronger hash: what it adds is known to stop an attack, the longer hash is not.
 POLICY: tuple[Rule, ...] = (
-    Rule("SCRAM-SHA-256-PLUS", "password", "always", bound=True),
-    Rule("SCRAM-SHA-1-PLUS", "password", "always", bound=True),
-    Rule("SCRAM-SHA-256", "password", "always"),
-    Rule("SCRAM-SHA-1", "password", "always"),
-    Rule("CRAM-MD5", "password", "in clear"),
-    Rule("PLAIN", "password", "always"),
-    Rule("LOGIN", "password", "asked for"),
-    Rule("APOP", "password", "asked for"),
+    Rule("SCRAM-SHA-512-PLUS", "password", "always", _scram, bound=True),
+    Rule("SCRAM-SHA-256-PLUS", "password", "always", _scram, bound=True),
+    Rule("SCRAM-SHA-1-PLUS", "password", "always", _scram, bound=True),
+    Rule("SCRAM-SHA-512", "password", "always", _scram),
+    Rule("SCRAM-SHA-256", "password", "always", _scram),
+    Rule("SCRAM-SHA-1", "password", "always", _scram),
+    Rule("CRAM-MD5", "password", "in clear", _cram_md5),
+    Rule("PLAIN", "password", "always", _plain),
     Rule("USER", "password", "always"),
-    Rule("OAUTHBEARER", "token", "always"),
-    Rule("XOAUTH2", "token", "always"),
+    Rule("LOGIN", "password", "last under TLS", _login),
+    Rule("APOP", "password", "asked for"),
+    Rule("OAUTHBEARER", "token", "always", _oauthbearer),
+    Rule("XOAUTH2", "token", "always", _xoauth2),
 )
 """All ways that `login` and `login_oauth` know."""
+
+
+def mechanism_for(way: str, given: Given) -> sasl.Mechanism:
+    """Return the mechanism of a way that is one.
+
+    Raises:
+        LocalProtocolError: the mechanism cannot carry the name or the secret.
+        sasl.MechanismUnusable: this Python lacks what the mechanism is made of.
+    """
+    make = next(rule.make for rule in POLICY if rule.name == way)
+    assert make is not None
+    return make(given, way)
 
 
 def password_ways(
@@ -63,38 +144,64 @@ def password_ways(
 ) -> list[str]:
     """Return the ways to try with a password, in order.
 
-    `bindable` says that there is a channel binding. Raises MechanismUnavailable for a `mechanism` that is not known or
-    cannot be used here, LocalProtocolError for credentials that no way can carry.
+    Args:
+        user: the user's name; the ways differ in what they can carry.
+        password: the password, likewise.
+        mechanism: the only way to try, if the caller names one.
+        capabilities: what the server offers, None if that is not known.
+        secure: whether the session is under TLS.
+        bindable: whether there is a channel binding.
+
+    Raises:
+        MechanismUnavailable: `mechanism` is not known or cannot be used here, or what the server offers is used only
+            when it is named.
+        LocalProtocolError: no way that is offered can carry the credentials.
     """
     if mechanism is not None:
         return [_asked_for(mechanism, "password", bindable)]
     listed = capabilities.sasl if capabilities is not None else ()
+    # A mechanism that a server lists as USER or APOP is none: those rows have no maker.
+    offered = [
+        rule
+        for rule in POLICY
+        if rule.secret == "password" and rule.make is not None and rule.name in listed  # noqa: S105 - a kind
+    ]
     ways = [
         rule.name
-        for rule in POLICY
-        if rule.secret == "password"  # noqa: S105 - a kind, not a password
-        and rule.name != "USER"  # no mechanism, whatever a server lists
-        and rule.name in listed
-        and (rule.when == "always" or (rule.when == "in clear" and not secure))
+        for rule in offered
+        if (rule.when == "always" or (rule.when == "in clear" and not secure))
         and (bindable or not rule.bound)
     ]
-    # Unknown capabilities, and a list without USER and SASL, leave USER and PASS, which RFC 1939 servers have.
-    if (capabilities is None or capabilities.user or not ways) and _user_can_carry(
-        user, password, capabilities
-    ):
+    last = [rule.name for rule in offered if rule.when == "last under TLS"]
+    # Servers from before CAPA have USER and PASS, and some lists lack them. But a list that names another way to send
+    # the password is taken at its word.
+    user_offered = capabilities is None or capabilities.user or not (ways or last)
+    if user_offered and _user_can_carry(user, password, capabilities):
         ways.append("USER")
-    if not ways:
+    if not ways and secure:
+        ways = last
+    if ways:
+        return ways
+    if user_offered:
         raise LocalProtocolError(
-            "this server takes the login by USER and PASS only, which cannot carry a space in the user name or, "
-            "without the capability UTF8 USER, anything but ASCII"
+            "this server takes the login by USER and PASS only, which must not carry a space in the user name nor, "
+            "unless the server announces UTF8 USER, other characters than ASCII (RFC 6856 section 2.2). AUTH PLAIN "
+            "carries them, but the server does not list it; mechanism='USER' sends them even so"
         )
-    return ways
+    raise MechanismUnavailable(
+        f"the server offers {', '.join(last)} alone, which is not used without TLS", hint="mechanism"
+    )
 
 
 def token_ways(mechanism: str | None, capabilities: Capabilities | None) -> list[str]:
-    """Return the ways to try with a token, in the order the server lists them; never falls back to a password.
+    """Return the ways to try with a token, in the order in which the server lists them; never one with a password.
 
-    Raises MechanismUnavailable when there is none, or `mechanism` is none.
+    Args:
+        mechanism: the only way to try, if the caller names one.
+        capabilities: what the server offers, None if that is not known.
+
+    Raises:
+        MechanismUnavailable: the server offers none, or `mechanism` is none.
     """
     if mechanism is not None:
         return [_asked_for(mechanism, "token", bindable=False)]
@@ -105,9 +212,14 @@ def token_ways(mechanism: str | None, capabilities: Capabilities | None) -> list
     return ways
 
 
-def _asked_for(mechanism: str, secret: str, bindable: bool) -> str:
+def utf8_allowed(capabilities: Capabilities | None) -> bool:
+    """Tell whether USER, PASS and APOP may carry UTF-8 (RFC 6856 section 2.2)."""
+    return capabilities is not None and capabilities.utf8_user
+
+
+def _asked_for(mechanism: str, secret: Kind, bindable: bool) -> str:
     rules = {rule.name: rule for rule in POLICY if rule.secret == secret}
-    rule = rules.get(mechanism.upper())
+    rule = rules.get(mechanism.upper()) if isinstance(mechanism, str) else None
     if rule is None:
         raise MechanismUnavailable(
             f"{mechanism!r} is no way to log in by a {secret}; these are: {', '.join(rules)}"
@@ -121,5 +233,4 @@ def _asked_for(mechanism: str, secret: str, bindable: bool) -> str:
 
 
 def _user_can_carry(user: str, password: str, capabilities: Capabilities | None) -> bool:
-    ascii_only = user.isascii() and password.isascii()
-    return " " not in user and (ascii_only or (capabilities is not None and capabilities.utf8_user))
+    return " " not in user and ((user.isascii() and password.isascii()) or utf8_allowed(capabilities))

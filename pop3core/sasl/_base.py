@@ -27,7 +27,7 @@ class ChallengeRefused(POP3Error):
 
 
 class ServerNotAuthenticated(ChallengeRefused):
-    """The server could not prove that it knows the password. It may be an impostor: drop the connection."""
+    """The server could not prove that it knows the password. It may be an impostor: the connection must be closed."""
 
 
 class MechanismUnusable(POP3Error):
@@ -38,10 +38,15 @@ class MechanismUnusable(POP3Error):
 class Mechanism(Protocol):
     """What a login needs of a mechanism; a mechanism object serves one exchange.
 
-    A mechanism may also have these, which are read if they are there:
+    A mechanism may have more. These attributes are read if they are there, and no others:
 
-    - `slow`, a bool: whether the next `respond` takes long, so that it is better run in a thread.
-    - `status` and `scope`, each a str or None: what the server gave as the reason of a refusal.
+    - `secrets`, a tuple of bytes: what no log and no exception may show. It is read once, before the first `respond`.
+      Without it the text of every refusal is hidden as a whole.
+    - `secret_sent`, a bool: whether a response was returned that holds the secret, or depends on it. It is read behind
+      each `respond`. Without it the first response counts as such.
+    - `slow`, a bool: whether the next `respond` takes long; it is run in a thread then. Without it: no.
+    - `status` and `scope`, each a str or None: what the server gave as the reason of a refusal. They are read behind a
+      refusal.
     """
 
     @property
@@ -68,7 +73,12 @@ class Mechanism(Protocol):
 
 
 class SingleMessage:
-    """A mechanism that is over with one message from the client."""
+    """A mechanism that is over with one message from the client.
+
+    Args:
+        message: the message.
+        secrets: what of the message must not be shown.
+    """
 
     name: ClassVar[str]
     client_first: ClassVar[bool] = True
@@ -83,11 +93,18 @@ class SingleMessage:
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """What a log must not show, until it has been sent."""
+        """What a log must not show; empty once it has been sent."""
         return tuple(secret.encode() for secret in self._secrets)
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the message; raises ChallengeRefused on anything but one empty challenge."""
+        """Return the message.
+
+        Args:
+            challenge: the server's challenge without base64, which must be empty.
+
+        Raises:
+            ChallengeRefused: the challenge is not empty, or it is the second one.
+        """
         if self.done or challenge:
             raise ChallengeRefused(f"{self.name} has one empty challenge; the server sent another")
         self.done = True
@@ -97,6 +114,12 @@ class SingleMessage:
 
 def check_text(mechanism: str, what: str, value: object, *, optional: bool = False) -> str:
     """Return a name or a secret that can be sent.
+
+    Args:
+        mechanism: the mechanism's name, for the error.
+        what: what the value is, for the error.
+        value: the name or the secret.
+        optional: whether it may be empty.
 
     Raises:
         LocalProtocolError: it is no str, empty, or holds a character that must not be sent; the message does not hold

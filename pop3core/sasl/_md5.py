@@ -20,8 +20,13 @@ __all__ = ("CramMd5", "apop_digest")
 class CramMd5:
     """CRAM-MD5: a digest of the server's challenge and the password (RFC 2195).
 
-    `user` and `password` are used as UTF-8 and as they are; the RFC is older than SASLprep. Raises LocalProtocolError
-    as `Plain` does, and MechanismUnusable where Python has no MD5, as in FIPS mode.
+    Args:
+        user: the user's name; used as UTF-8 and otherwise as it is, for the RFC is older than SASLprep.
+        password: the password, likewise.
+
+    Raises:
+        LocalProtocolError: as for `Plain`.
+        MechanismUnusable: Python has no MD5, as in FIPS mode.
     """
 
     name: ClassVar[str] = "CRAM-MD5"
@@ -39,11 +44,18 @@ class CramMd5:
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """What a log must not show, until it has been sent or used."""
+        """What a log must not show; empty once it has been used."""
         return (self._password,) if self._password else ()
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return name and digest; raises ChallengeRefused on anything but one msg-id (RFC 2195 section 2)."""
+        """Return name and digest (RFC 2195 section 2).
+
+        Args:
+            challenge: the server's challenge without base64, a msg-id.
+
+        Raises:
+            ChallengeRefused: the challenge is no msg-id, or it is the second one.
+        """
         if self.done:
             raise ChallengeRefused("CRAM-MD5 has one challenge; the server sent another")
         if parse_apop_timestamp(challenge) != challenge:
@@ -57,11 +69,19 @@ class CramMd5:
 
 
 def apop_digest(timestamp: bytes, secret: str) -> str:
-    """Return APOP's digest of the greeting's time stamp, brackets included, and the secret (RFC 1939 section 7).
+    """Return APOP's digest of the greeting's time stamp and the secret (RFC 1939 section 7).
 
-    A secret that is not ASCII is prepared by SASLprep as a stored string (RFC 6856 section 2.2). Raises
-    LocalProtocolError for a time stamp that is no msg-id and for a secret that is empty, holds a control character
-    or cannot be prepared; MechanismUnusable where Python has no MD5, as in FIPS mode.
+    Args:
+        timestamp: the time stamp, angle brackets included.
+        secret: the password. If it is not ASCII, it is prepared by SASLprep as a stored string (RFC 6856 section 2.2).
+
+    Returns:
+        32 lower-case hex digits.
+
+    Raises:
+        LocalProtocolError: the time stamp is no msg-id; the secret is empty, holds a control character or cannot be
+            prepared.
+        MechanismUnusable: Python has no MD5, as in FIPS mode.
     """
     if parse_apop_timestamp(timestamp) != timestamp:
         raise LocalProtocolError("APOP needs a time stamp that is a msg-id, angle brackets included")

@@ -14,7 +14,10 @@ _VISIBLE = re.compile("[!-~]*")
 
 
 class _Bearer:
-    """What both do: send the token, and when the server answers by its reasons, keep those."""
+    """What both do: send the token, and keep the reasons that the server gives for a refusal.
+
+    Invariant: `done` is true from the token until a failure is reported, so that a success behind a failure is none.
+    """
 
     name: ClassVar[str]
     client_first: ClassVar[bool] = True
@@ -36,14 +39,20 @@ class _Bearer:
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """What a log must not show, until it has been sent or used."""
+        """What a log must not show; empty once it has been sent."""
         return (self._token,) if self._token else ()
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the token, then the acknowledgement of a failure; raises ChallengeRefused on anything else.
+        """Return the token, then the acknowledgement of a failure.
 
         After a failure `failed` is true, `done` is not, and `status`, `scope` and `openid_configuration` hold what the
         server gave, as it wrote it; the URL is never fetched.
+
+        Args:
+            challenge: the server's challenge without base64: first empty, then a JSON object with the reasons.
+
+        Raises:
+            ChallengeRefused: the challenge is anything else.
         """
         if not self._sent:
             if challenge:
@@ -67,9 +76,15 @@ class _Bearer:
 class XOAuth2(_Bearer):
     """XOAUTH2: a bearer token as Google and Microsoft take it (in no RFC).
 
-    `token` goes alone, without the word Bearer. Send no initial response: Exchange Online closes the connection on
-    it. A failure is answered by an empty response; `status` is then an HTTP status such as ``"401"``. Raises
-    LocalProtocolError for an empty user or token, a control character or a lone surrogate.
+    Send no initial response: Exchange Online closes the connection on it. A failure is answered by an empty response;
+    `status` is then an HTTP status such as ``"401"``.
+
+    Args:
+        user: the user's name.
+        token: the token alone, without the word Bearer.
+
+    Raises:
+        LocalProtocolError: name or token is empty, or holds a control character or a lone surrogate.
     """
 
     name = "XOAUTH2"
@@ -82,12 +97,19 @@ class XOAuth2(_Bearer):
 
 
 class OAuthBearer(_Bearer):
-    """OAUTHBEARER: a bearer token, for the server at `host` and `port` (RFC 7628).
+    """OAUTHBEARER: a bearer token for one server (RFC 7628).
 
-    `token` goes alone, without the word Bearer; `user` may be empty when the token says who it is. A failure is
-    answered by ^A (section 3.2.3); `status` is then an error code such as ``"invalid_token"``. Raises
-    LocalProtocolError for an empty token, a control character or a lone surrogate, a host that is not ASCII and a
-    port out of range.
+    A failure is answered by ^A (section 3.2.3); `status` is then an error code such as ``"invalid_token"``.
+
+    Args:
+        user: the user's name; empty if the token names the user.
+        token: the token alone, without the word Bearer.
+        host: the server's name; empty to leave it out.
+        port: the server's port; None to leave it out.
+
+    Raises:
+        LocalProtocolError: the token is empty; a text holds a control character or a lone surrogate; the host is not
+            ASCII; the port is out of range.
     """
 
     name = "OAUTHBEARER"

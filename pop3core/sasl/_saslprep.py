@@ -25,9 +25,17 @@ _PROHIBITED = (*_TRACE_PROHIBITED, stringprep.in_table_c12, stringprep.in_table_
 def saslprep(text: str, *, stored: bool = False) -> str:
     """Return a name or a password in the one spelling in which it is compared (RFC 4013).
 
-    A query, the default, may hold characters that Unicode 3.2 does not know, emoji say; a `stored` string may not
-    (RFC 3454 section 7). The result can be empty. Raises LocalProtocolError, without the text in it, for characters
-    that section 2.3 prohibits and for left-to-right text inside right-to-left text (RFC 3454 section 6).
+    Args:
+        text: the name or the password.
+        stored: whether it is prepared as a stored string, which may hold no character that is newer than Unicode 3.2,
+            such as an emoji. A query, the default, may (RFC 3454 section 7).
+
+    Returns:
+        The text as it is compared. It can be empty.
+
+    Raises:
+        LocalProtocolError: the text holds a character that section 2.3 prohibits, or left-to-right text inside
+            right-to-left text (RFC 3454 section 6). The error does not show the text.
     """
     return prepare("text", text, stored=stored)
 

@@ -34,7 +34,7 @@ from pop3core.sasl._saslprep import prepare
 
 __all__ = ("Scram",)
 
-_HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
+_HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 _PLUS = "-PLUS"
 
 # RFC 5802 section 7. A value is never empty.
@@ -54,7 +54,7 @@ class _Step(Enum):
 
 
 class Scram:
-    """SCRAM-SHA-1 and SCRAM-SHA-256, and both with -PLUS, bound to the TLS channel (RFC 5802, RFC 7677).
+    """SCRAM-SHA-1, -256 and -512, and each with -PLUS, bound to the TLS channel (RFC 5802, RFC 7677).
 
     Name, password and identity are prepared by SASLprep. They are prepared as queries, though RFC 5802 section 2.2
     calls the password a stored string: a server that refuses it as a stored string never stored it, and other servers
@@ -129,13 +129,21 @@ class Scram:
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """What a log must not show, until it has been sent or used."""
+        """What a log must not show; empty once the proof is made."""
         return (self._password,) if self._password else ()
+
+    @property
+    def secret_sent(self) -> bool:
+        """Whether the proof was returned, which depends on the password; the first message holds the name alone."""
+        return not self._password
 
     def respond(self, challenge: bytes) -> bytes:
         """Return the first message, then the proof, then an empty answer to the server's signature.
 
         When the server reports an error (``e=``) the answer is empty, `error` is what it said, and `done` stays false.
+
+        Args:
+            challenge: the server's message without base64; empty for the first.
 
         Raises:
             ChallengeRefused: RFC 5802 forbids the message, or the iteration count is out of bounds; nothing was

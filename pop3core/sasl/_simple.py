@@ -14,8 +14,13 @@ __all__ = ("Anonymous", "External", "Login", "Plain")
 class Plain(SingleMessage):
     """PLAIN: name and password in one message, for use under TLS only (RFC 4616).
 
-    `user` and `password` are sent as UTF-8 and as they are; `authzid` is the identity to act as, empty for the user's
-    own. Raises LocalProtocolError for an empty one, a control character or a lone surrogate.
+    Args:
+        user: the user's name; sent as UTF-8, and otherwise as it is.
+        password: the password, likewise.
+        authzid: the identity to act as, empty for the user's own.
+
+    Raises:
+        LocalProtocolError: a name or password is empty, or holds a control character or a lone surrogate.
     """
 
     name = "PLAIN"
@@ -30,8 +35,15 @@ class Plain(SingleMessage):
 class Login:
     """LOGIN: name and password in two messages, for old servers and under TLS only (in no RFC).
 
-    The server asks twice; what it asks for is ignored, since the texts differ and the order does not. Raises
-    LocalProtocolError as `Plain` does.
+    The server asks twice. The texts of its questions are ignored: they differ from server to server, the order of the
+    questions does not.
+
+    Args:
+        user: the user's name; sent as UTF-8, and otherwise as it is.
+        password: the password, likewise.
+
+    Raises:
+        LocalProtocolError: as for `Plain`.
     """
 
     name: ClassVar[str] = "LOGIN"
@@ -47,8 +59,13 @@ class Login:
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """What a log must not show, until it has been sent or used."""
+        """What a log must not show; empty once it has been sent."""
         return tuple(self._messages[:1])
+
+    @property
+    def secret_sent(self) -> bool:
+        """Whether the password was sent; the name alone is no secret."""
+        return self.done
 
     @property
     def done(self) -> bool:
@@ -56,17 +73,27 @@ class Login:
         return not self._messages
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the name, then the password; raises ChallengeRefused on a third challenge."""
+        """Return the name, then the password.
+
+        Args:
+            challenge: the server's question, which is ignored.
+
+        Raises:
+            ChallengeRefused: it is the third challenge.
+        """
         if self.done:
             raise ChallengeRefused("LOGIN has two challenges; the server sent a third")
         return self._messages.pop()
 
 
 class External(SingleMessage):
-    """EXTERNAL: the identity is the client certificate's, or whatever else lies beneath SASL (RFC 4422 appendix A).
+    """EXTERNAL: the server takes the identity from the client's certificate, or the like (RFC 4422 appendix A).
 
-    `authzid` is the identity to act as, empty for the one that the server derives itself. Raises LocalProtocolError
-    for one with a control character or a lone surrogate.
+    Args:
+        authzid: the identity to act as, empty for the identity that the server finds by itself.
+
+    Raises:
+        LocalProtocolError: the identity holds a control character or a lone surrogate.
     """
 
     name = "EXTERNAL"
@@ -76,10 +103,13 @@ class External(SingleMessage):
 
 
 class Anonymous(SingleMessage):
-    """ANONYMOUS: no identity, and a word of who it may have been (RFC 4505).
+    """ANONYMOUS: no identity, and a trace for the server's log (RFC 4505).
 
-    `trace` is a mail address, a token without ``@``, or empty; it is sent, and may be logged, as it is. Raises
-    LocalProtocolError for more than 255 characters or one that RFC 4505 section 3 prohibits.
+    Args:
+        trace: a mail address, a word without ``@``, or nothing. It is sent as it is, and it may be logged.
+
+    Raises:
+        LocalProtocolError: the trace has more than 255 characters, or a character that RFC 4505 section 3 prohibits.
     """
 
     name = "ANONYMOUS"

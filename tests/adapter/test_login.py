@@ -281,11 +281,11 @@ async def test_credentials_that_user_and_pass_cannot_carry(user: str, password: 
 
 async def test_utf8_in_user_and_pass_where_the_server_takes_it() -> None:
     async with (
-        Server(users={"jürgen": "geheimß"}, capabilities=["USER", "UTF8 USER", "PIPELINING"]) as server,
+        Server(users={"jürgen": "geheimß"}, sasl=(), utf8=True) as server,
         pop3aio.connect(server.host, server.port, tls="none") as client,
     ):
         await client.login("jürgen", "geheimß", allow_insecure=True)
-        assert server.commands[1:] == ["USER jürgen", "PASS geheimß"]
+        assert server.commands[1:4] == ["UTF8", "USER jürgen", "PASS geheimß"]
 
 
 async def test_utf8_in_plain() -> None:

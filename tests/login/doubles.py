@@ -52,7 +52,7 @@ class ScramServer:
         count: bytes = b"4096",
         nonce: Callable[[bytes], bytes] = lambda nonce: nonce + b"%hvYDpWUa2RaTCAfuxFIlj)hNlF",
     ) -> None:
-        self.algorithm = "sha1" if "SHA-1" in mechanism else "sha256"
+        self.algorithm = "sha" + mechanism.removesuffix("-PLUS").rpartition("-")[2]
         self.password = password.encode()
         self.count = count
         self.nonce = nonce

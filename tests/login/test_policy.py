@@ -9,8 +9,8 @@ from pop3aio._login._order import POLICY, password_ways, token_ways
 from pop3core import Capabilities
 
 ALL = (
-    "XOAUTH2 USER APOP LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS "
-    "OAUTHBEARER EXTERNAL ANONYMOUS NTLM DIGEST-MD5 GSSAPI SCRAM-SHA-512 KERBEROS_V4 OTP SKEY"
+    "XOAUTH2 USER APOP LOGIN PLAIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512 SCRAM-SHA-1-PLUS "
+    "SCRAM-SHA-256-PLUS SCRAM-SHA-512-PLUS OAUTHBEARER EXTERNAL ANONYMOUS NTLM DIGEST-MD5 GSSAPI KERBEROS_V4 OTP SKEY"
 )
 
 
@@ -34,15 +34,17 @@ def ways(
 
 def test_the_table() -> None:
     assert [(rule.name, rule.secret, rule.when, rule.bound) for rule in POLICY] == [
+        ("SCRAM-SHA-512-PLUS", "password", "always", True),
         ("SCRAM-SHA-256-PLUS", "password", "always", True),
         ("SCRAM-SHA-1-PLUS", "password", "always", True),
+        ("SCRAM-SHA-512", "password", "always", False),
         ("SCRAM-SHA-256", "password", "always", False),
         ("SCRAM-SHA-1", "password", "always", False),
         ("CRAM-MD5", "password", "in clear", False),
         ("PLAIN", "password", "always", False),
-        ("LOGIN", "password", "asked for", False),
-        ("APOP", "password", "asked for", False),
         ("USER", "password", "always", False),
+        ("LOGIN", "password", "last under TLS", False),
+        ("APOP", "password", "asked for", False),
         ("OAUTHBEARER", "token", "always", False),
         ("XOAUTH2", "token", "always", False),
     ]
@@ -54,10 +56,10 @@ def test_the_table() -> None:
         (
             True,
             True,
-            "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN USER",
+            "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN USER",
         ),
-        (True, False, "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN USER"),
-        (False, False, "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN USER"),
+        (True, False, "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN USER"),
+        (False, False, "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN USER"),
     ],
 )
 def test_a_server_that_offers_everything(secure: bool, bindable: bool, expected: str) -> None:
@@ -81,7 +83,6 @@ def test_a_bound_mechanism_goes_before_a_stronger_hash() -> None:
         (listed(), ["USER"]),
         (Capabilities({"UIDL": ()}), ["USER"]),
         (listed("GSSAPI NTLM DIGEST-MD5"), ["USER"]),
-        (listed("LOGIN"), ["USER"]),
         (listed("XOAUTH2 OAUTHBEARER EXTERNAL ANONYMOUS"), ["USER"]),
         # Listed: what is listed, and USER only with its tag.
         (listed("PLAIN"), ["PLAIN"]),
@@ -97,6 +98,23 @@ def test_a_bound_mechanism_goes_before_a_stronger_hash() -> None:
 )
 def test_what_is_listed(capabilities: Capabilities | None, expected: list[str], secure: bool) -> None:
     assert ways(capabilities, secure=secure) == expected
+
+
+def test_login_is_the_last_way_and_for_tls_alone() -> None:
+    assert ways(listed("LOGIN")) == ["LOGIN"]
+    assert ways(listed("NTLM LOGIN GSSAPI")) == ["LOGIN"]
+    assert ways(listed("LOGIN", "USER")) == ["USER"]
+    # What USER cannot carry, LOGIN can.
+    assert ways(listed("LOGIN", "USER"), user="two words") == ["LOGIN"]
+    assert ways(listed("LOGIN", "USER"), password="geheimß") == ["LOGIN"]
+    # A list that names LOGIN and not USER is taken at its word: USER is not tried.
+    with pytest.raises(
+        MechanismUnavailable, match="offers LOGIN alone, which is not used without TLS"
+    ) as caught:
+        ways(listed("LOGIN"), secure=False)
+    assert caught.value.hint == "mechanism"
+    with pytest.raises(LocalProtocolError, match="USER and PASS only"):
+        ways(listed("LOGIN", "USER"), user="two words", secure=False)
 
 
 def test_cram_md5_is_better_than_nothing_and_pointless_under_tls() -> None:

@@ -129,7 +129,7 @@ async def test_tls_unique_is_better_than_the_end_point(certificates: Certificate
         (TLS13, "SCRAM-SHA-256", {}, b"n"),
         # The server offers it, and the caller wants it without; or it offers one that we do not know.
         (TLS12, "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", {"mechanism": "SCRAM-SHA-256"}, b"n"),
-        (TLS12, "SCRAM-SHA-256 SCRAM-SHA-512-PLUS", {}, b"n"),
+        (TLS12, "SCRAM-SHA-256 SCRAM-SHA3-512-PLUS", {}, b"n"),
     ],
 )
 async def test_the_flag(
