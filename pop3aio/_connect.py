@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Generator
 from dataclasses import replace
@@ -10,13 +11,16 @@ from types import TracebackType
 from typing import Unpack
 
 from pop3aio._client import Client
-from pop3aio._errors import CommandError, ConnectionLost, TlsRequired
+from pop3aio._errors import CommandError, ConnectionLost, ResponseTimeout, TlsRequired
 from pop3aio._options import PORTS, ConnectOptions, Options, checked_port, shows_options, with_changes
 from pop3aio._wire._host import host_name
 from pop3aio._wire._reach import reason
 from pop3aio._wire._stream import Stream, open_stream
+from pop3core import RemoteProtocolError
 
 __all__ = ("Connect", "connect")
+
+logger = logging.getLogger("pop3aio")
 
 
 class Connect:
@@ -48,6 +52,16 @@ class Connect:
         options = self._options
         if options.server_hostname is None:
             options = replace(options, server_hostname=self._host)
+        try:
+            return await self._begin(options)
+        except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
+            if error.hint != "capa" or options.sock is not None:
+                raise
+            logger.info("%s port %d ended the session at CAPA; trying without it", self._host, self._port)
+        # Without CAPA no weaker way is open than where CAPA is refused, and TLS is as mandatory as before.
+        return await self._begin(replace(options, capa=False))
+
+    async def _begin(self, options: Options) -> Client:
         implicit = options.tls == "implicit"
         client = await Client.begin(
             await self._reach(),
@@ -101,6 +115,8 @@ def connect(
     host: str, port: int | None = None, *, options: Options | None = None, **changes: Unpack[ConnectOptions]
 ) -> Connect:
     """Connect to a POP3 server; await the result for a `Client`, or use it in ``async with``.
+
+    Where the server ends the first connection at CAPA, or does not answer that, a second one is made without it.
 
     Args:
         host: the server's name or address, without a scheme.

@@ -43,6 +43,8 @@ TlsFault: TypeAlias = Literal[
 ]
 """Why TLS could not be had."""
 
+_CAPA = "; if the server cannot answer CAPA, connect with capa=False"
+
 # C0, DEL, C1, and the Unicode controls that reorder or hide text on a terminal. The two joiners U+200C and U+200D stay:
 # Persian, Indian scripts and emoji of several parts cannot be written without them.
 _UNPRINTABLE = re.compile(
@@ -137,11 +139,25 @@ class ConnectionLost(POP3Error):
         stage: how far the connection had come. ``"resolve"``: the host's name was not found; ``"connect"``: no address
             of the host could be reached; ``"greeting"``: the server said nothing; ``"login"``: it was lost before the
             login was done; ``"session"``: behind the login, or it was ended by `quit` or `abort`.
+        hint: ``"capa"``: it was lost behind CAPA; connect with ``capa=False`` if the server cannot answer that. None:
+            nothing is known to help.
+        what: what is wrong, without the advice that `str` adds for programmers.
     """
 
-    def __init__(self, message: str = "", *, stage: Stage = "session") -> None:
+    def __init__(
+        self, message: str = "", *, stage: Stage = "session", hint: Literal["capa"] | None = None
+    ) -> None:
         super().__init__(message)
         self.stage: Stage = stage
+        self.hint = hint
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without advice."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.what + (_CAPA if self.hint == "capa" else "")
 
 
 class CommitUncertain(POP3Error):
@@ -201,7 +217,8 @@ class ResponseTimeout(POP3Error, TimeoutError):
         in_flight: how many commands were not answered yet.
         hint: what may help. ``"bare_lf"``: the last octets look like the end of a message of a server that ends lines
             by LF alone; ``"final_dot"``: they look like a message whose final dot does not stand alone; ``"window"``:
-            the server may be unable to pipeline. None: nothing is known to help.
+            the server may be unable to pipeline; ``"capa"``: the server may be unable to answer CAPA. None: nothing is
+            known to help.
         what: what is wrong, without the advice that `str` adds for programmers.
     """
 
@@ -211,7 +228,7 @@ class ResponseTimeout(POP3Error, TimeoutError):
         *,
         command: str | None = None,
         in_flight: int = 0,
-        hint: Literal["bare_lf", "final_dot", "window"] | None = None,
+        hint: Literal["bare_lf", "final_dot", "window", "capa"] | None = None,
     ) -> None:
         super().__init__(message)
         self.command = command
@@ -232,6 +249,8 @@ class ResponseTimeout(POP3Error, TimeoutError):
             case "window":
                 advice = f"; {self.in_flight} commands were in flight"
                 advice += ": if it cannot pipeline though it says so, use window=1"
+            case "capa":
+                advice = _CAPA
             case None:
                 advice = ""
         return self.what + advice

@@ -62,6 +62,7 @@ class StreamOptions(TypedDict, total=False):
     window: int
     limits: Limits
     bare_lf: bool
+    capa: bool
     pin: str | None
     record: SessionRecorder | None
 
@@ -108,6 +109,10 @@ class Options:
     bare_lf: bool = False
     """Whether LF alone ends a line."""
 
+    capa: bool = True
+    """Whether the server is asked for its capabilities. False never sends CAPA, for a server that hangs or hangs up at
+    it: the login is by USER and PASS unless a mechanism is named, and one command is in flight at a time."""
+
     sock: socket.socket | None = None
     """A connected socket to use instead of connecting."""
 
@@ -132,8 +137,9 @@ class Options:
         checked_window(self.window)
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits is a Limits object, as in Limits(message=1000000), not {self.limits!r}")
-        if type(self.bare_lf) is not bool:
-            raise TypeError(f"bare_lf is True or False, not {self.bare_lf!r}")
+        for name in ("bare_lf", "capa"):
+            if type(value := getattr(self, name)) is not bool:
+                raise TypeError(f"{name} is True or False, not {value!r}")
         check_type("sock", self.sock, socket.socket, "a connected socket.socket")
         _check_local_addr(self.local_addr)
         if self.pin is not None:

@@ -1,5 +1,13 @@
 """The challenges and responses of one AUTH command (RFC 5034 section 4)."""
 
+# How it works. The connection gives each challenge to `challenge`, the caller's answer to `answer`, and writes what
+# `take_response` returns. At the end of the exchange the object is replaced by a new one.
+#
+# Invariants:
+# - `_waiting` holds from a challenge to its answer, `response` from that answer until it is taken to be written. The
+#   two never hold at once. While either does, the server may say nothing but ``-ERR``.
+# - After a cancel nothing but a refusal is believed: a success would be one that no mechanism has checked.
+
 from __future__ import annotations
 
 import binascii
@@ -11,12 +19,9 @@ __all__ = ("AuthExchange",)
 
 
 class AuthExchange:
-    """Whose turn it is; begins with the AUTH command and ends with its answer.
+    """Whose turn it is in an exchange, from the AUTH command to the server's final answer.
 
-    What the server did wrong is returned as a text, for the connection to fail with.
-
-    Invariants: `_waiting` from a challenge to its answer; `response` from that answer until it is taken to be written.
-    The two never hold at once, and while either does, the server may say nothing but ``-ERR``.
+    What the server did wrong is returned as a text: the connection fails with it.
     """
 
     __slots__ = ("_cancelled", "_waiting", "data", "response", "rounds")
@@ -31,7 +36,15 @@ class AuthExchange:
         self.response = b""
 
     def challenge(self, encoded: bytes) -> str | None:
-        """Take a challenge; return what is wrong with it."""
+        """Take a challenge.
+
+        Args:
+            encoded: the challenge as the server sent it, in base64.
+
+        Returns:
+            What is wrong, if the server may send no challenge now; else None. A challenge that is no base64 is no such
+            fault: `data` is None then, and the exchange can be cancelled.
+        """
         if self._cancelled:
             return "the server sent a challenge after the AUTH exchange was cancelled"
         if self._is_unanswered():
@@ -42,7 +55,15 @@ class AuthExchange:
         return None
 
     def answer(self, response: bytes | None) -> None:
-        """Reply to the challenge; None cancels. Raises LocalProtocolError when that cannot be."""
+        """Reply to the challenge.
+
+        Args:
+            response: the response without base64; None cancels the exchange.
+
+        Raises:
+            LocalProtocolError: no challenge waits for an answer, or the challenge was no base64 and can only be
+                cancelled.
+        """
         if not self._waiting:
             raise LocalProtocolError("no challenge waits for an answer")
         if self.data is None and response is not None:
@@ -57,7 +78,7 @@ class AuthExchange:
         return response
 
     def succeed(self) -> str | None:
-        """Take a +OK; return what is wrong with it."""
+        """Take a +OK; return what is wrong with it, or None."""
         if self._is_unanswered():
             return "the server reported success while its challenge was not answered yet"
         if self._cancelled:

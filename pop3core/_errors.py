@@ -60,12 +60,13 @@ class RemoteProtocolError(ProtocolError):
         command: the command whose answer was wrong, without what is secret in it (``"RETR 1"``, ``"PASS ***"``); None
             where no answer to a command was due, as for the greeting.
         hint: what may help. ``"bare_lf"``: the line ends in LF alone; connect with ``bare_lf=True`` if the server
-            always does that. None: nothing is known to help.
+            always does that. ``"capa"``: the answer to CAPA was wrong; connect with ``capa=False`` if the server cannot
+            do better. None: nothing is known to help.
         what: what is wrong, without the advice that `str` adds for programmers.
     """
 
     def __init__(
-        self, message: str = "", *, command: str | None = None, hint: Literal["bare_lf"] | None = None
+        self, message: str = "", *, command: str | None = None, hint: Literal["bare_lf", "capa"] | None = None
     ) -> None:
         super().__init__(message)
         self.command = command
@@ -77,8 +78,12 @@ class RemoteProtocolError(ProtocolError):
         return super().__str__()
 
     def __str__(self) -> str:
-        advice = "; if the server ends lines by LF alone, connect with bare_lf=True"
-        return self.what + (advice if self.hint == "bare_lf" else "")
+        match self.hint:
+            case "bare_lf":
+                return f"{self.what}; if the server ends lines by LF alone, connect with bare_lf=True"
+            case "capa":
+                return f"{self.what}; if the server cannot answer CAPA, connect with capa=False"
+        return self.what
 
 
 class LimitExceeded(RemoteProtocolError):

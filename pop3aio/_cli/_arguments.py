@@ -182,6 +182,11 @@ def _remote() -> _Parser:
         help="the server ends its lines by LF alone, which is against the standard",
     )
     parser.add_argument(
+        "--no-capa",
+        action="store_true",
+        help="never ask what the server can do: for a server that hangs, or hangs up, when it is asked",
+    )
+    parser.add_argument(
         "--window",
         metavar="N",
         type=_number(1, "commands"),

@@ -36,6 +36,8 @@ _LONGEST_LINE = 2000
 _AGAIN = "try again"
 _MAY_WANT_CERTIFICATE = "if the server wants a certificate of its clients, give one by --client-cert"
 _BARE_LF = "if the server ends its lines by LF alone, say --bare-lf"
+_NO_CAPA = "if the server cannot answer CAPA, say --no-capa"
+_HINTS = {"bare_lf": _BARE_LF, "capa": _NO_CAPA}
 
 
 class Failed(Exception):
@@ -60,12 +62,21 @@ def describe(error: BaseException, resume: str | None = None) -> str:
         hint = _hint(error)
         if hint == _AGAIN and resume is not None:
             hint = ""
-        parts = [_what(error), hint, resume or ""]
+        parts = [_what(error), hint, _about_credentials(error), resume or ""]
     elif isinstance(error, OSError):
         parts = [_of_system(error), resume or ""]
     else:
         parts = [f"unexpected {type(error).__name__}: {error}", "run it again with -v to see where"]
     return one_line("; ".join(part for part in parts if part).replace("?;", "?"))
+
+
+def _about_credentials(error: POP3Error) -> str:
+    """Say that a login failed for another reason than a wrong password, where the rest does not say it."""
+    if error.credentials != "unjudged" or isinstance(
+        error, LoginDelay | ServerTemporaryError | ServerPermanentError
+    ):
+        return ""
+    return "the server has not said that the credentials are wrong"
 
 
 def _of_system(error: OSError) -> str:
@@ -77,7 +88,7 @@ def _of_system(error: OSError) -> str:
 
 def _what(error: POP3Error) -> str:
     """Return what is wrong, without the library's advice to programmers."""
-    if isinstance(error, RemoteProtocolError | ResponseTimeout | MechanismUnavailable):
+    if isinstance(error, ConnectionLost | RemoteProtocolError | ResponseTimeout | MechanismUnavailable):
         return error.what
     return str(error)
 
@@ -96,7 +107,7 @@ def _hint(error: POP3Error) -> str:
         case JournalError():
             return _hint_for_journal(error)
         case RemoteProtocolError():
-            return _BARE_LF if error.hint == "bare_lf" else "run with -v to see what the server said"
+            return _HINTS.get(error.hint or "", "run with -v to see what the server said")
         case MechanismUnavailable(hint="mechanism"):
             return "name one by --auth to try it"
     return ""
@@ -104,6 +115,8 @@ def _hint(error: POP3Error) -> str:
 
 def _hint_for_silence(error: ResponseTimeout) -> str:
     match error.hint:
+        case "capa":
+            return f"{_NO_CAPA}; else try again later"
         case "bare_lf":
             return f"its last octets were LF, dot, CRLF: {_BARE_LF}"
         case "final_dot":
@@ -119,6 +132,8 @@ def _hint_for_silence(error: ResponseTimeout) -> str:
 
 
 def _hint_for_lost_connection(error: ConnectionLost) -> str:
+    if error.hint == "capa":
+        return f"{_AGAIN}; {_NO_CAPA}"
     match error.stage:
         case "connect":
             return "check host and port in the URL, and that the server is running"
@@ -157,6 +172,8 @@ def _hint_for_refusal(error: CommandError) -> str:
 
 def _hint_for_credentials(error: AuthenticationError) -> str:
     mechanism = error.command.removeprefix("AUTH ")
+    if error.credentials == "unsent":
+        return "check the user name, or name another way to log in by --auth"
     if mechanism in TOKEN_MECHANISMS:
         scope = "" if error.scope is None else f", and its scope ({printable(error.scope, 200)})"
         return f"check the user name and what the token command prints{scope}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 
 from pop3aio._errors import ConnectionLost, LoginDelay, MailboxInUse, ResponseTimeout, ServerTemporaryError
-from pop3core import POP3Error
+from pop3core import POP3Error, RemoteProtocolError
 
 __all__ = ("ExitStatus", "status_of")
 
@@ -33,8 +33,8 @@ class ExitStatus(enum.IntEnum):
 
 def status_of(error: POP3Error, during: ExitStatus) -> ExitStatus:
     """Return the exit code for an error of connecting or of the login; `during` says which of them it was."""
-    if isinstance(error, ConnectionLost | ResponseTimeout):
-        # Also in the middle of a login: there was no answer to it.
+    if isinstance(error, ConnectionLost | ResponseTimeout | RemoteProtocolError):
+        # Also in the middle of a login: nothing was said about it.
         return ExitStatus.CONNECTION
     if isinstance(error, MailboxInUse | LoginDelay | ServerTemporaryError):
         return ExitStatus.TRY_LATER

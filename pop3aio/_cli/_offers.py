@@ -77,8 +77,10 @@ def _why(way: str, client: Client, listed: tuple[str, ...]) -> str:
     if way == "CRAM-MD5":
         return "does not send the password, which counts without TLS; SCRAM is not offered"
     how = "under TLS" if client.secure else "in clear, for anyone to read"
-    if way == "PLAIN":
+    if way in ("PLAIN", "LOGIN"):
         return f"sends the password {how}; SCRAM is not offered"
+    if way != "USER":
+        return "the first of the ways that the server lists"
     if client.capabilities is None:
         why = "the server does not say what it offers"
     else:

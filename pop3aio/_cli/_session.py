@@ -49,6 +49,7 @@ class Target:
     ca_file: str | None = None
     recorder: Recorder | None = None
     window: int = 256
+    capa: bool = True
 
     def __repr__(self) -> str:
         return f"Target({str(self.url)!r})"
@@ -135,6 +136,7 @@ class Target:
             connect_timeout=_CONNECT_TIMEOUT if self.timeout is None else self.timeout,
             window=self.window,
             bare_lf=self.bare_lf,
+            capa=self.capa,
             pin=pin,
             record=self.recorder,
         )
@@ -176,6 +178,7 @@ def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = 
         arguments.ca_file,
         _open_recording(arguments),
         arguments.window,
+        not arguments.no_capa,
     )
 
 

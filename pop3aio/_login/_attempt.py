@@ -1,12 +1,11 @@
-"""How far a login has come, and so what its error says about the credentials.
+"""How far a login has come, and so what its error says about the credentials."""
 
-How it works. Each login makes one `Attempt`. The code that sends a secret sets `secret_sent`, the code that reads the
-server's success sets `accepted`. `judging` wraps the whole login: each POP3Error that leaves it gets its `credentials`
-there, so that no way out can be forgotten.
-
-Invariant: "refused" is said only where the server refused a login for which something secret was sent. A connection
-that breaks, a time-out, and an answer that breaks the protocol say nothing about a password.
-"""
+# How it works. Each login makes one `Attempt`. The code that sends a secret sets `secret_sent`, the code that reads the
+# server's success sets `accepted`. `judging` wraps the whole login: each POP3Error that leaves it gets its
+# `credentials` there, so that no way out can be forgotten.
+#
+# Invariant: "refused" is said only where the server refused a login for which something secret was sent. A connection
+# that breaks, a time-out, and an answer that breaks the protocol say nothing about a password.
 
 from __future__ import annotations
 

@@ -1,20 +1,19 @@
-"""The commands of the AUTHORIZATION state: logging in.
+"""The commands of the AUTHORIZATION state: logging in."""
 
-How it works. `login` asks `_order` for the ways to try, and goes one way after the other. A way by a SASL mechanism is
-an `Exchange`; USER and PASS, and APOP, are commands of their own. Every login is an `Attempt`, which says in each error
-what became of the credentials.
-
-Invariants:
-- The next way is tried only while nothing was answered.
-- What the session must know of a login (`_accepted`) is recorded where the server's success is read, also if the caller
-  was cancelled.
-- USER, PASS and APOP carry UTF-8 only if the server announces UTF8 USER, or if the caller names USER as the way.
-"""
+# How it works. `login` asks `_order` for the ways to try, and goes one way after the other. A way by a SASL mechanism
+# is an `Exchange`; USER and PASS, and APOP, are commands of their own. Every login is an `Attempt`, which says in each
+# error what became of the credentials.
+#
+# Invariants:
+# - The next way is tried only while nothing was answered.
+# - What the session must know of a login (`_accepted`) is recorded where the server's success is read, also if the
+#   caller was cancelled.
+# - USER, PASS and APOP carry UTF-8 only if the server announces UTF8 USER, or if the caller names USER as the way.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias
 
 from pop3aio._errors import (
@@ -84,8 +83,7 @@ class Authorization(Session):
         _check_str(user=user, password=password)
         if mechanism is not None:
             _check_str(mechanism=mechanism)
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             self._refuse_insecure(allow_insecure)
             given = self._given(user, password, channel_binding)
             ways = password_ways(
@@ -163,8 +161,7 @@ class Authorization(Session):
             raise TypeError(
                 f"token is a str, or a coroutine function that returns one, not {type(token).__name__}"
             )
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             if not self.secure:
                 raise TlsRequired(
                     "refusing to send a token without TLS: connect with tls='implicit' or tls='starttls'"
@@ -198,8 +195,7 @@ class Authorization(Session):
                 "mechanism is an object with name, done and respond(), as in sasl.External(), "
                 f"not {mechanism.__name__ if isinstance(mechanism, type) else type(mechanism).__name__}"
             )
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             self._refuse_insecure(allow_insecure)
             refusal = await self._authenticated(None, mechanism, attempt)
             if refusal is not None:
@@ -218,8 +214,7 @@ class Authorization(Session):
 
         Cancelling leaves the session usable.
         """
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             command = User(name)
             self._check_utf8("USER", name)
             await self._name(command, attempt)
@@ -233,8 +228,7 @@ class Authorization(Session):
 
         Raises what `login` does. Cancelling does what it does there.
         """
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             self._refuse_insecure(allow_insecure)
             command = Pass(password)
             self._check_utf8("PASS", password)
@@ -255,8 +249,7 @@ class Authorization(Session):
 
         Cancelling does what it does there.
         """
-        attempt = Attempt()
-        with attempt.judging():
+        with self._attempt() as attempt:
             self._refuse_insecure(allow_insecure)
             self._check_utf8("APOP", name)
             await self._by_digest(name, secret, attempt)
@@ -394,6 +387,20 @@ class Authorization(Session):
 
     # -- the steps of a login
 
+    @contextmanager
+    def _attempt(self) -> Iterator[Attempt]:
+        """Give the attempt that a login is, and let each error say what became of the credentials."""
+        attempt = Attempt()
+        try:
+            with attempt.judging():
+                yield attempt
+        except ConnectionLost as error:
+            refused_capa = self._options.capa and self.capabilities is None and not self._closed
+            if refused_capa and error.credentials == "unsent":
+                # Some servers refuse CAPA and hang up, which shows only now.
+                error.hint = "capa"
+            raise
+
     def _refuse_insecure(self, allow_insecure: bool) -> None:
         """Raise TlsRequired unless secrets are safe here or the caller takes the risk; also if a message is open."""
         if type(allow_insecure) is not bool:
@@ -463,12 +470,15 @@ class Authorization(Session):
 
     async def _logged_in(self) -> None:
         """Ask again for what may have changed by the login."""
-        # Gmail announces PIPELINING only now; and what holds for all users may be narrower for this one.
+        # Some servers refuse CAPA before the login, Gmail announces PIPELINING only now, and what holds for all users
+        # may be narrower for this one.
         known = self.capabilities
-        if known is not None and (
-            not known.pipelining or "USER" in known.get("LOGIN-DELAY", ()) + known.get("EXPIRE", ())
+        if (
+            known is None
+            or not known.pipelining
+            or "USER" in known.get("LOGIN-DELAY", ()) + known.get("EXPIRE", ())
         ):
-            await self.capa(refresh=True)
+            await self._learn()
         else:
             self._set_window()
 

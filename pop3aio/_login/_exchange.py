@@ -1,17 +1,16 @@
-"""One AUTH exchange (RFC 5034 section 4), and what its outcome means.
+"""One AUTH exchange (RFC 5034 section 4), and what its outcome means."""
 
-How it works. The AUTH line is sent without an initial response. The mechanism answers each challenge, in a thread where
-that takes long. The server's final answer ends the exchange.
-
-No initial response is sent, so that a refusal of the bare AUTH line costs nothing: nothing secret was used, and another
-way may be tried. The same holds for a first challenge that must not be answered.
-
-Invariants:
-- What must be true of a success is checked where the success is read (`_check`), also if the caller was cancelled: the
-  mechanism is done, so that a server which must prove itself has done so.
-- Every challenge is answered or cancelled. The server would wait for the answer, and the next caller for the server.
-- From the await in `_respond` on, the connection may have failed meanwhile.
-"""
+# How it works. The AUTH line is sent without an initial response. The mechanism answers each challenge, in a thread
+# where that takes long. The server's final answer ends the exchange.
+#
+# No initial response is sent, so that a refusal of the bare AUTH line costs nothing: nothing secret was used, and
+# another way may be tried. The same holds for a first challenge that must not be answered.
+#
+# Invariants:
+# - What must be true of a success is checked where the success is read (`_check`), also if the caller was cancelled:
+#   the mechanism is done, so that a server which must prove itself has done so.
+# - Every challenge is answered or cancelled. The server would wait for the answer, and the next caller for the server.
+# - From the await in `_respond` on, the connection may have failed meanwhile.
 
 from __future__ import annotations
 

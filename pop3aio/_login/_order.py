@@ -1,18 +1,17 @@
-"""The login policy: which ways to log in are tried, in which order, and when to stop. Read the table.
+"""The login policy: which ways to log in are tried, in which order, and when to stop. Read the table."""
 
-How it works. `POLICY` has a row for each way. `password_ways` and `token_ways` go through the rows and return the names
-of the ways that apply, in order; `mechanism_for` makes the mechanism of a row. Nothing here sends anything.
-
-Invariants:
-- Without TLS nothing at all is sent unless the caller allows it.
-- A way that the caller names is the only one that is tried.
-- A way is tried when the server lists it. The next one follows only while nothing was answered: when the server refuses
-  the bare AUTH line, which carries no secret, without saying why. After a password, a proof or a token was sent, and
-  after any response code, the server's word is final: another try could lock the account, and a downgrade is what an
-  attacker would hope for.
-
-How to add a SASL mechanism: a class in a file of its own in `pop3core/sasl/`, and a row in `POLICY`.
-"""
+# How it works. `POLICY` has a row for each way. `password_ways` and `token_ways` go through the rows and return the
+# names of the ways that apply, in order; `mechanism_for` makes the mechanism of a row. Nothing here sends anything.
+#
+# Invariants:
+# - Without TLS nothing at all is sent unless the caller allows it.
+# - A way that the caller names is the only one that is tried.
+# - A way is tried when the server lists it. The next one follows only while nothing was answered: when the server
+#   refuses the bare AUTH line, which carries no secret, without saying why. After a password, a proof or a token was
+#   sent, and after any response code, the server's word is final: another try could lock the account, and a downgrade
+#   is what an attacker would hope for.
+#
+# How to add a SASL mechanism: a class in a file of its own in `pop3core/sasl/`, and a row in `POLICY`.
 
 from __future__ import annotations
 

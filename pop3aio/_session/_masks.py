@@ -3,8 +3,8 @@
 # How it works. A text of the server's that holds a secret is replaced by ``***`` as a whole. To replace the secret
 # alone would show where it stood: in "-ERR *** ready" a reader who knows the server finds the password "Dovecot".
 #
-# A secret is looked for as it is, as Python writes octets, and in base64, by itself or as part of something longer. Upper
-# and lower case are the same.
+# A secret is looked for as it is, as Python writes octets, and in base64, by itself or as part of something longer.
+# Upper and lower case are the same.
 #
 # What is masked: the log, refusals, and errors about answers that break the protocol. An answer that is data, such as
 # ``+OK 2 4345`` to STAT, is never changed, even if the password is "4345".

@@ -51,6 +51,7 @@ from pop3core import (
     Command,
     Connection,
     Greeting,
+    LimitExceeded,
     Limits,
     LocalProtocolError,
     POP3Error,
@@ -58,6 +59,7 @@ from pop3core import (
     RemoteProtocolError,
     Reply,
     State,
+    UnsolicitedResponse,
     parse_capabilities,
 )
 
@@ -169,7 +171,7 @@ class Session:
             client._queue.pump.stage = "login"
             if not client.greeting.ok:
                 raise command_error(client.greeting, "the connection")
-            await client.capa()
+            await client._learn()
         except BaseException:
             await client.drop()
             raise
@@ -340,20 +342,33 @@ class Session:
             refresh: whether to ask again.
 
         Returns:
-            The capabilities; an empty mapping if the server refuses to tell. `capabilities` is None then.
+            The capabilities; an empty mapping if the server refuses to tell, or must not be asked (the option
+            ``capa=False``). `capabilities` is None then.
 
         Raises:
             POP3Error: what is wrong with the connection.
 
         Cancelling loses nothing.
         """
-        if self.capabilities is None or refresh:
+        if self._options.capa and (self.capabilities is None or refresh):
             try:
                 self.capabilities = parse_capabilities(await self._ask_body(Capa()))
             except CommandError:
                 self.capabilities = None
             self._set_window()
         return self.capabilities if self.capabilities is not None else Capabilities({})
+
+    async def _learn(self) -> Capabilities:
+        """Ask for the capabilities as a part of connecting or of a login; an error says if it was CAPA that failed."""
+        self._queue.check_usable()
+        try:
+            return await self.capa(refresh=True)
+        except (ConnectionLost, ResponseTimeout, RemoteProtocolError) as error:
+            # What breaks a limit, or came unasked, is no inability to answer.
+            other = isinstance(error, LimitExceeded | UnsolicitedResponse) or error.hint is not None
+            if not other and not self._closed:
+                error.hint = "capa"
+            raise
 
     def _set_window(self) -> None:
         if self._window_forced:
@@ -386,7 +401,7 @@ class Session:
         self.capabilities = None
         # The greeting came in clear and may be forged: its APOP time stamp must not be used (RFC 2595 section 4).
         self.greeting = replace(self.greeting, apop_timestamp=None)
-        return await self.capa()
+        return await self._learn()
 
     async def _handshake(self, context: ssl.SSLContext) -> None:
         options = self._options

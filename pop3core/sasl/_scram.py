@@ -1,18 +1,17 @@
-"""SCRAM: both sides prove that they know the password, and neither sends it (RFC 5802, RFC 7677).
+"""SCRAM: both sides prove that they know the password, and neither sends it (RFC 5802, RFC 7677)."""
 
-Nothing is computed before the server's message has passed every check, and nothing counts as a success before the
-server's signature has.
-
-How it works: `respond` is called three times. The first call returns the client's name and nonce; the second gets the
-server's nonce, salt and iteration count, and returns the proof; the third gets the server's signature and returns an
-empty response.
-
-Invariants:
-- `_step` says which of these is due. It is FAILED while a call is running and after one that raised, so that a second
-  try, which would give a false server a second proof to work on, is refused.
-- The password is forgotten with the proof; `_signature` is what the server must answer, computed with the proof.
-- `done` is true only after a signature that is right. The server's +OK alone proves nothing.
-"""
+# Nothing is computed before the server's message has passed every check, and nothing counts as a success before the
+# server's signature has.
+#
+# How it works: `respond` is called three times. The first call returns the client's name and nonce; the second gets the
+# server's nonce, salt and iteration count, and returns the proof; the third gets the server's signature and returns an
+# empty response.
+#
+# Invariants:
+# - `_step` says which of these is due. It is FAILED while a call is running and after one that raised, so that a second
+#   try, which would give a false server a second proof to work on, is refused.
+# - The password is forgotten with the proof; `_signature` is what the server must answer, computed with the proof.
+# - `done` is true only after a signature that is right. The server's +OK alone proves nothing.
 
 # The arithmetic is a few calls to hashlib and hmac, and not the library scramp's, because scramp
 # - refuses tls-exporter, the channel binding of TLS 1.3 (RFC 9266), and has no authorization identity;

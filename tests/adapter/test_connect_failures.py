@@ -120,8 +120,10 @@ async def test_the_end_comes_instead_of_the_capabilities() -> None:
         peer.close()
 
     async with Script(play) as server:
-        with pytest.raises(pop3aio.ConnectionLost, match="closed where the answer to CAPA was due"):
-            await pop3aio.connect(server.host, server.port, tls="none")
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        with pytest.raises(pop3aio.ConnectionLost, match="closed where the answer to CAPA was due") as caught:
+            await pop3aio.Client.from_streams(reader, writer)
+        assert caught.value.hint == "capa"
 
 
 async def test_the_async_with_form_raises_on_entry() -> None:

@@ -257,8 +257,9 @@ async def test_capabilities_that_drip_while_connecting() -> None:
         await drip(peer)
 
     async with Script(play) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
         with pytest.raises(pop3aio.ResponseTimeout):
-            await pop3aio.connect(server.host, server.port, tls="none", timeout=SHORT, limits=LIMITS)
+            await pop3aio.Client.from_streams(reader, writer, timeout=SHORT, limits=LIMITS)
 
 
 # A TLS record of the greatest length begins: the client waits for the rest of it.

@@ -55,10 +55,11 @@ async def test_user_and_pass_where_capabilities_are_unknown() -> None:
         await peer.answer(b"CAPA", b"-ERR\r\n")
         await peer.answer(b"USER user", b"+OK\r\n")
         await peer.answer(b"PASS secret", b"+OK\r\n")
+        await peer.answer(b"CAPA", b"-ERR\r\n")
 
     async with Script(play) as server:
         await log_in(server)
-        assert server.received == [b"CAPA", b"USER user", b"PASS secret"]
+        assert server.received == [b"CAPA", b"USER user", b"PASS secret", b"CAPA"]
 
 
 @pytest.mark.parametrize(

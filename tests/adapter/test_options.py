@@ -37,6 +37,7 @@ ODD: dict[str, list[object]] = {
     "window": [0, -1, 1.5, "8", True, None],
     "limits": [None, 5, pop3aio.Limits],
     "bare_lf": ["no", 1, None],
+    "capa": ["no", 0, None],
     "sock": [5, "socket"],
     "local_addr": ["192.0.2.1", ("192.0.2.1",), ("192.0.2.1", "0")],
     "pin": ["", "sha256", b"\0" * 32, 5],

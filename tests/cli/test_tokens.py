@@ -225,7 +225,7 @@ async def test_a_cancel_before_anybody_waits_for_the_command(monkeypatch: pytest
         (["--auth", "OAUTHBEARER", "--password-command", "x"], "OAUTHBEARER needs --token-command"),
         (["--token", CANARY], "a token is never taken from the command line"),
         ([f"--token={CANARY}"], "a token is never taken from the command line"),
-        (["--auth", CANARY], "one of these is expected: SCRAM-SHA-256-PLUS, "),
+        (["--auth", CANARY], "one of these is expected: SCRAM-SHA-512-PLUS, "),
     ],
 )
 async def test_arguments_that_do_not_fit(cli: Cli, arguments: list[str], message: str) -> None:

@@ -179,6 +179,8 @@ def recording(tmp_path: Path) -> Path:
         "S: +OK\\r\\n\n"
         "C: PASS ***\\r\\n\n"
         "S: +OK\\r\\n\n"
+        "C: CAPA\\r\\n\n"
+        "S: -ERR\\r\\n\n"
         "C: STAT\\r\\n\n"
         "S: +OK 0 0\\r\\n\n"
     )
@@ -192,19 +194,19 @@ async def log_in(server: replay) -> Client:
 
 
 async def test_another_command_is_a_mismatch(recording: Path) -> None:
-    with pytest.raises(ReplayMismatch, match=r"line 12: b'STAT' was sent, and the client sent b'NOOP'"):
+    with pytest.raises(ReplayMismatch, match=r"line 14: b'STAT' was sent, and the client sent b'NOOP'"):
         async with replay(recording) as server:
             await (await log_in(server)).noop()
 
 
 async def test_leaving_off_is_a_mismatch(recording: Path) -> None:
-    with pytest.raises(ReplayMismatch, match=r"line 12"):
+    with pytest.raises(ReplayMismatch, match=r"line 14"):
         async with replay(recording) as server:
             (await log_in(server)).abort()
 
 
 async def test_staying_connected_in_silence_is_a_mismatch(recording: Path) -> None:
-    with pytest.raises(ReplayMismatch, match=r"line 12: the client left off before this"):
+    with pytest.raises(ReplayMismatch, match=r"line 14: the client left off before this"):
         async with replay(recording) as server:
             client = await log_in(server)
     client.abort()
@@ -281,5 +283,5 @@ async def test_the_example_in_the_documents(tmp_path: Path, monkeypatch: pytest.
     exec(example, names)
     await names["test_the_report"]()
     (tmp_path / "session.txt").write_text(recording.replace("RETR 1", "RETR 2"))
-    with pytest.raises(ReplayMismatch, match=r"line 10: b'RETR 2' was sent, and the client sent b'RETR 1'"):
+    with pytest.raises(ReplayMismatch, match=r"line 12: b'RETR 2' was sent, and the client sent b'RETR 1'"):
         await names["test_the_report"]()
