@@ -18,6 +18,7 @@ from typing import Literal, Protocol, TypeAlias, TypedDict, TypeVar, runtime_che
 from pop3aio._wire._host import host_name
 from pop3aio._wire._pin import parse_pin
 from pop3aio._wire._stream import Stream
+from pop3aio._wire._tls import unverified_ssl_context
 from pop3core import Limits
 
 __all__ = (
@@ -64,6 +65,7 @@ class StreamOptions(TypedDict, total=False):
     bare_lf: bool
     capa: bool
     pin: str | None
+    pin_only: bool
     record: SessionRecorder | None
 
 
@@ -123,6 +125,10 @@ class Options:
     """The SHA-256, in hex, of the server's certificate or of its public key. No other is accepted, and that one only if
     it is valid besides."""
 
+    pin_only: bool = False
+    """Whether the pin counts in place of authorities, name and dates: for a certificate that nobody has signed. A
+    context that is given besides must not verify."""
+
     record: SessionRecorder | None = None
     """What writes the session down."""
 
@@ -137,13 +143,19 @@ class Options:
         checked_window(self.window)
         if not isinstance(self.limits, Limits):
             raise TypeError(f"limits is a Limits object, as in Limits(message=1000000), not {self.limits!r}")
-        for name in ("bare_lf", "capa"):
+        for name in ("bare_lf", "capa", "pin_only"):
             if type(value := getattr(self, name)) is not bool:
                 raise TypeError(f"{name} is True or False, not {value!r}")
         check_type("sock", self.sock, socket.socket, "a connected socket.socket")
         _check_local_addr(self.local_addr)
         if self.pin is not None:
             parse_pin(self.pin)
+        if self.pin_only and self.pin is None:
+            raise ValueError("pin_only needs a pin: without one, any server would be accepted")
+        if self.pin_only and self.ssl_context is not None and self.ssl_context.verify_mode != ssl.CERT_NONE:
+            raise ValueError(
+                "pin_only needs no ssl_context, or one that does not verify (ssl.CERT_NONE): the pin counts alone"
+            )
         if self.record is not None and (
             isinstance(self.record, type) or not isinstance(self.record, SessionRecorder)
         ):
@@ -153,6 +165,11 @@ class Options:
     def pin_octets(self) -> bytes | None:
         """The pin as the 32 octets of a SHA-256, or None."""
         return None if self.pin is None else parse_pin(self.pin)
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """The context to use, or None for that of the system's authorities, which takes long to make."""
+        return unverified_ssl_context() if self.pin_only and self.ssl_context is None else self.ssl_context
 
 
 def with_changes(options: Options | None, changes: ConnectOptions | StreamOptions) -> Options:

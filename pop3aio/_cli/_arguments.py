@@ -14,6 +14,7 @@ from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._mechanisms import MECHANISMS, known_mechanism
 from pop3aio._cli._passwords import WAYS
 from pop3aio._version import __version__
+from pop3aio._wire._host import host_name
 from pop3aio._wire._pin import parse_pin
 
 __all__ = ("JOURNAL", "Shown", "parse_arguments")
@@ -30,6 +31,9 @@ Exit status: 0 done, 1 some messages failed, 2 usage, 3 no connection or no TLS,
 _ONLY_UNDER_TLS = {
     "--ca-file": "there is no certificate to check",
     "--pin": "there is no certificate to check",
+    "--tls-name": "there is no certificate to check",
+    "--tls-min": "there is no TLS",
+    "--ciphers": "there is no TLS",
     "--client-cert": "there is nobody to show it to",
     "--token-command": "a token is never sent without TLS",
 }
@@ -63,6 +67,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments: "):
             message = _unknown(message.removeprefix("unrecognized arguments: ").split())
+        elif message.startswith("argument --tls-min: "):
+            message = "argument --tls-min: one of these is expected: 1.0, 1.1, 1.2, 1.3"
         elif "invalid choice: " in message:
             message = "say what to do: fetch, list, check, demo or serve"
         message = re.sub("ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
@@ -121,6 +127,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         for option, why in _ONLY_UNDER_TLS.items():
             if getattr(arguments, option.removeprefix("--").replace("-", "_")) is not None:
                 parser.error(f"{option} makes no sense with --insecure-plaintext: {why}")
+    if getattr(arguments, "pin_only", False):
+        if arguments.pin is None:
+            parser.error("--pin-only needs --pin: without one, any server would be accepted")
+        if arguments.ca_file is not None:
+            parser.error("--ca-file makes no sense with --pin-only: authorities are not asked")
     return arguments
 
 
@@ -152,6 +163,28 @@ def _remote() -> _Parser:
         metavar="SHA256",
         type=_pin,
         help="the one certificate, or public key, to accept of those that are valid; check shows both",
+    )
+    parser.add_argument(
+        "--pin-only",
+        action="store_true",
+        help="with --pin, check nothing else of the certificate: for one that no authority has signed",
+    )
+    parser.add_argument(
+        "--tls-name",
+        metavar="NAME",
+        type=_host,
+        help="the name that the certificate must be for, if that is not the host of the URL",
+    )
+    parser.add_argument(
+        "--tls-min",
+        metavar="VERSION",
+        choices=("1.0", "1.1", "1.2", "1.3"),
+        help="the oldest TLS to speak: 1.0, 1.1, 1.2 (the default) or 1.3",
+    )
+    parser.add_argument(
+        "--ciphers",
+        metavar="LIST",
+        help="the ciphers to accept up to TLS 1.2, as OpenSSL writes them: DEFAULT:@SECLEVEL=0 for an old server",
     )
     parser.add_argument(
         "--client-cert",
@@ -373,6 +406,13 @@ def _mechanism(text: str) -> str:
     if name is None:
         raise argparse.ArgumentTypeError(f"one of these is expected: {', '.join(MECHANISMS)}")
     return name
+
+
+def _host(text: str) -> str:
+    try:
+        return host_name(text, "the name")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _pin(text: str) -> str:

@@ -14,6 +14,7 @@ from pop3aio._cli._session import Target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._url import ServerUrl
 from pop3aio._errors import counted
+from pop3aio._options import Options
 from pop3aio.testing import Mailbox, Server, sample_messages
 
 __all__ = ("run_demo",)
@@ -35,9 +36,8 @@ async def _demo(job: Job, output: Output) -> int:
     async with server:
         certificates = server.certificates
         url = ServerUrl(server.host, server.port, "none" if certificates is None else "implicit", "demo")
-        target = Target(
-            url, ByPassword(password), None if certificates is None else certificates.client_context()
-        )
+        context = None if certificates is None else certificates.client_context()
+        target = Target(url, ByPassword(password), Options(tls=url.tls, ssl_context=context))
         secured = "in clear, on this machine only" if certificates is None else "under TLS"
         output.line(f"A POP3 server with {counted(len(server.mailbox))} runs at {url} ({secured}).")
         async with target.sessions(output) as open_session:

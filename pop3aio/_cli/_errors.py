@@ -187,9 +187,12 @@ def _hint_for_tls(error: TlsError) -> str:
         case "expired":
             return "the server's operator must renew it, or this machine's clock is wrong"
         case "name":
-            return "write the host as the certificate names it"
+            return "write the host as the certificate names it, or give the name in it by --tls-name"
         case "certificate":
-            return "if the authority is a private one, give its certificate by --ca-file"
+            return (
+                "if the authority is a private one, give its certificate by --ca-file; a certificate that no authority "
+                "has signed is accepted by --pin with --pin-only (check shows its SHA-256)"
+            )
         case "pin":
             return "if the server's operator confirms the new one, give that by --pin"
         case "version":

@@ -67,13 +67,14 @@ def parse_headers(octets: bytes) -> Headers:
     end = _END.search(octets)
     fields: dict[bytes, str] = {}
     for found in _FIELD.finditer(octets, 0, len(octets) if end is None else end.start()):
-        fields.setdefault(found[1].lower(), _unfolded(found[2]))
-    name = address = None
-    if b"from" in fields:
-        # Taken apart before it is decoded: an encoded name may hold commas and brackets.
-        name, address = (_decoded(part) or None for part in split_mailbox(fields[b"from"]))
+        if (name := found[1].lower()) not in fields:
+            fields[name] = _unfolded(found[2])
     subject = fields.get(b"subject")
-    return Headers(None if subject is None else _decoded(subject), name, address, _date(fields.get(b"date")))
+    # Taken apart before it is decoded: an encoded name may hold commas and brackets.
+    sender, address = (_decoded(part) or None for part in split_mailbox(fields.get(b"from", "")))
+    return Headers(
+        None if subject is None else _decoded(subject), sender, address, _date(fields.get(b"date"))
+    )
 
 
 def _unfolded(value: bytes) -> str:

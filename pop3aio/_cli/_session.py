@@ -6,8 +6,8 @@ import argparse
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, Unpack
 
 from pop3aio._cli._errors import Failed, describe
 from pop3aio._cli._exit_codes import ExitStatus, status_of
@@ -15,19 +15,20 @@ from pop3aio._cli._logins import ByCertificate, ByPassword, ByToken, Login
 from pop3aio._cli._mechanisms import EXTERNAL, TOKEN_MECHANISMS
 from pop3aio._cli._output import Output
 from pop3aio._cli._passwords import WAYS, PasswordSource, find_password
-from pop3aio._cli._tls import lenient_contexts, make_ssl_context
+from pop3aio._cli._tls import OLD_VERSIONS, lenient_contexts, make_ssl_context, old_context, weak_context
 from pop3aio._cli._tokens import TokenCommand
 from pop3aio._cli._url import ServerUrl, Tls, parse_url
 from pop3aio._client import Client
 from pop3aio._connect import Connect, connect
 from pop3aio._errors import TlsError, TlsRequired
+from pop3aio._options import ConnectOptions, Options
 from pop3aio._record._recorder import Recorder
 from pop3core import POP3Error
 
 __all__ = ("Target", "find_target")
 
-_ANSWER_TIMEOUT = 60.0
-_CONNECT_TIMEOUT = 30.0
+# These are what a server with old TLS looks like.
+_MAYBE_OLD = frozenset({"version", "handshake", "closed"})
 
 # Behind these a server's certificate can be looked at.
 _CERTIFICATE_FAULTS = frozenset({"certificate", "name", "expired", "pin"})
@@ -41,15 +42,8 @@ class Target:
 
     url: ServerUrl
     login: Login | None
-    ssl_context: ssl.SSLContext | None = None
-    timeout: float | None = None
-    bare_lf: bool = False
-    pin: str | None = None
-
+    options: Options = field(default_factory=Options)
     ca_file: str | None = None
-    recorder: Recorder | None = None
-    window: int = 256
-    capa: bool = True
 
     def __repr__(self) -> str:
         return f"Target({str(self.url)!r})"
@@ -67,9 +61,7 @@ class Target:
 
     async def connect(self, output: Output) -> Client:
         """Connect; raises Failed."""
-        return await _attempt(
-            self._connect(self.url.tls, self.ssl_context, self.pin), ExitStatus.CONNECTION, output
-        )
+        return await _attempt(self._reach(), ExitStatus.CONNECTION, output)
 
     async def look(self, error: BaseException | None) -> Client | None:
         """After an `error` of TLS, connect without what failed, or return None.
@@ -83,7 +75,7 @@ class Target:
             ways = [("none", None)]
         for tls, context in ways:
             with suppress(POP3Error):
-                return await self._connect(tls, context, None)
+                return await self._connect(tls=tls, ssl_context=context, pin=None, pin_only=False)
         return None
 
     @asynccontextmanager
@@ -94,7 +86,7 @@ class Target:
         async def open_session() -> Client:
             nonlocal status
             status = ExitStatus.CONNECTION
-            client = await self._connect(self.url.tls, self.ssl_context, self.pin)
+            client = await self._reach()
             try:
                 assert self.url.user is not None
                 assert self.login is not None
@@ -126,20 +118,42 @@ class Target:
         assert self.login is not None
         await _attempt(self.login.log_in(client, self.url.user), ExitStatus.LOGIN, output)
 
-    def _connect(self, tls: Tls, context: ssl.SSLContext | None, pin: str | None) -> Connect:
-        return connect(
-            self.url.host,
-            self.url.port,
-            tls=tls,
-            ssl_context=context,
-            timeout=_ANSWER_TIMEOUT if self.timeout is None else self.timeout,
-            connect_timeout=_CONNECT_TIMEOUT if self.timeout is None else self.timeout,
-            window=self.window,
-            bare_lf=self.bare_lf,
-            capa=self.capa,
-            pin=pin,
-            record=self.recorder,
-        )
+    async def _reach(self) -> Client:
+        """Connect; raises Failed where the server's TLS is too old or too weak, else what the client does."""
+        try:
+            return await self._connect()
+        except TlsError as error:
+            if error.reason in _MAYBE_OLD and (what := await self._old_tls()) is not None:
+                raise Failed(f"{self.url.host} offers {what}", ExitStatus.CONNECTION) from error
+            raise
+
+    async def _old_tls(self) -> str | None:
+        """Try what is not accepted otherwise; returns what the server has and which option takes it, or None.
+
+        Nothing secret is sent: the connection is dropped behind the greeting.
+        """
+        for version in OLD_VERSIONS:
+            if await self._answers(old_context(version)):
+                return (
+                    f"TLS {version} only, which is broken: its operator should bring it up to date; --tls-min "
+                    f"{version} takes it, and anyone on the way may then read mail and password"
+                )
+        if await self._answers(weak_context()):
+            return (
+                "only ciphers or keys that are weak: its operator should bring its TLS up to date; --ciphers "
+                "ALL:@SECLEVEL=0 takes them, and anyone on the way may then read mail and password"
+            )
+        return None
+
+    async def _answers(self, context: ssl.SSLContext) -> bool:
+        with suppress(POP3Error):
+            client = await self._connect(ssl_context=context, pin=None, pin_only=False, record=None)
+            client.abort()
+            return True
+        return False
+
+    def _connect(self, **changes: Unpack[ConnectOptions]) -> Connect:
+        return connect(self.url.host, self.url.port, options=self.options, **changes)
 
 
 async def _attempt(step: Awaitable[_T], status: ExitStatus, output: Output) -> _T:
@@ -160,26 +174,26 @@ def find_target(arguments: argparse.Namespace, output: Output, *, login: bool = 
     """
     url = parse_url(arguments.url, plaintext=arguments.plaintext)
     mechanism = _mechanism(url, arguments)
-    context = None
-    if url.tls != "none":
-        context = make_ssl_context(arguments.ca_file, arguments.client_cert, output.warn)
     if url.user is None and login:
         raise Failed("the URL names no user: write pop3s://user@host", ExitStatus.USAGE)
+    context = None if url.tls == "none" else make_ssl_context(arguments, output)
     way = None if url.user is None else _find_login(url, mechanism, arguments, output)
     if way is None and login:
         raise Failed(f"there is no password for {url}: it comes from {WAYS}", ExitStatus.USAGE)
-    return Target(
-        replace(url, mechanism=mechanism),
-        way,
-        context,
-        arguments.timeout,
-        arguments.bare_lf,
-        arguments.pin,
-        arguments.ca_file,
-        _open_recording(arguments),
-        arguments.window,
-        not arguments.no_capa,
+    options = Options(
+        tls=url.tls,
+        ssl_context=context,
+        server_hostname=arguments.tls_name,
+        window=arguments.window,
+        bare_lf=arguments.bare_lf,
+        capa=not arguments.no_capa,
+        pin=arguments.pin,
+        pin_only=arguments.pin_only,
+        record=_open_recording(arguments),
     )
+    if arguments.timeout is not None:
+        options = replace(options, timeout=arguments.timeout, connect_timeout=arguments.timeout)
+    return Target(replace(url, mechanism=mechanism), way, options, arguments.ca_file)
 
 
 def _open_recording(arguments: argparse.Namespace) -> Recorder | None:

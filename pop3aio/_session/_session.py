@@ -166,7 +166,7 @@ class Session:
         client = cls(stream, options, address=address, secure=secure, clock=clock)
         try:
             if handshake:
-                await client._handshake(options.ssl_context or await shared_ssl_context())
+                await client._handshake(options.context or await shared_ssl_context())
             client.greeting = await client._queue.greeting()
             client._queue.pump.stage = "login"
             if not client.greeting.ok:
@@ -395,7 +395,7 @@ class Session:
             raise LocalProtocolError("start_tls needs a name to verify: give from_streams a server_hostname")
         check_type("ssl_context", ssl_context, ssl.SSLContext, "an ssl.SSLContext")
         self._queue.check_free()
-        context = ssl_context or self._options.ssl_context
+        context = ssl_context or self._options.context
         name = str(self._options.server_hostname)
         await upgrade(self._queue, self._stream, name, context, self._handshake)
         self.capabilities = None

@@ -40,6 +40,7 @@ _NOTHING_IN_COMMON = frozenset(
         "NO_CIPHERS_AVAILABLE",
         "TLSV1_ALERT_INSUFFICIENT_SECURITY",
         "DH_KEY_TOO_SMALL",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
         "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
     }
 )
@@ -121,7 +122,7 @@ class Stream:
         if transport is None:
             raise TlsError(f"{server_hostname} closed the connection in the TLS handshake", reason="closed")
         if pin is not None:
-            _check_pin(transport, pin, server_hostname)
+            _check_pin(transport, pin, server_hostname, verified=context.verify_mode != ssl.CERT_NONE)
         self._broken = False
         protocol.connection_made(transport)
         self._replaced += (self.reader, self.writer)
@@ -209,13 +210,13 @@ def _handshake_failed(server_hostname: str, error: ssl.SSLError) -> TlsError:
     return TlsError(f"no TLS with {server_hostname}: {error.reason or error}", reason="handshake")
 
 
-def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str) -> None:
+def _check_pin(transport: asyncio.Transport, pin: bytes, server_hostname: str, *, verified: bool) -> None:
     of_certificate, of_key = digests(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))
     if pin not in (of_certificate, of_key):
         transport.abort()
         raise TlsError(
-            f"the certificate of {server_hostname} is valid but not the pinned one: its SHA-256 is "
-            f"{of_certificate.hex()}, its public key's {of_key.hex()}",
+            f"the certificate of {server_hostname} is {'valid but ' if verified else ''}not the pinned one: its "
+            f"SHA-256 is {of_certificate.hex()}, its public key's {of_key.hex()}",
             reason="pin",
         )
 

@@ -12,7 +12,7 @@ import ssl
 from threading import Lock
 from typing import TypeAlias
 
-__all__ = ("default_ssl_context", "shared_ssl_context")
+__all__ = ("default_ssl_context", "shared_ssl_context", "unverified_ssl_context")
 
 # What a file is, and when it was changed: device, inode, octets, nanoseconds. None where there is no such file.
 _Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
@@ -37,6 +37,15 @@ def default_ssl_context(cafile: str | None = None) -> ssl.SSLContext:
         raise FileNotFoundError(2, os.strerror(2), cafile)
     context = ssl.create_default_context(cafile=cafile)
     context.hostname_checks_common_name = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def unverified_ssl_context() -> ssl.SSLContext:
+    """Return a new context that verifies nothing: what it reaches must be checked by a pin."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

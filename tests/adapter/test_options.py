@@ -41,6 +41,7 @@ ODD: dict[str, list[object]] = {
     "sock": [5, "socket"],
     "local_addr": ["192.0.2.1", ("192.0.2.1",), ("192.0.2.1", "0")],
     "pin": ["", "sha256", b"\0" * 32, 5],
+    "pin_only": ["yes", 1, None, True],
     "record": ["file", open, 5],
 }
 
