@@ -355,6 +355,13 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--user", metavar="NAME", default="user", help="the name to log in by (default: %(default)s)"
     )
     parser.add_argument(
+        "--idle",
+        metavar="SECONDS",
+        type=_seconds,
+        default=600.0,
+        help="how long a client may be silent before its session ends; 0 is for ever (default: %(default)g)",
+    )
+    parser.add_argument(
         "--quirks",
         metavar="NAME",
         type=_profile,

@@ -39,6 +39,7 @@ def run_serve(arguments: argparse.Namespace, output: Output) -> int:
         quirks=arguments.quirks,
         on_command=_Log(output).note if output.verbose else None,
         record=False,
+        idle_timeout=arguments.idle or None,
     )
     return run_to_end(_serve(server, arguments, generated, output), output)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pop3aio.testing._mailbox import Mailbox
     from pop3aio.testing._server import Server
 
-__all__ = ("AUTH_LIMIT", "Dialogue", "Refusal")
+__all__ = ("AUTH_LIMIT", "Dialogue", "Idle", "Refusal")
 
 # RFC 5034 section 4 sets no limit for the lines of an exchange.
 AUTH_LIMIT = 128 * 1024
@@ -23,6 +23,10 @@ AUTH_LIMIT = 128 * 1024
 
 class Refusal(Exception):
     """A command fails; the argument is the text behind `-ERR`."""
+
+
+class Idle(Exception):
+    """The client has sent nothing for longer than the server waits."""
 
 
 class Dialogue:
@@ -54,7 +58,13 @@ class Dialogue:
         self._keyword = ""
         self._finished = False
         self._then: Literal["close", "reset", "stall"] = "close"
-        self._wire = Wire(self._connected, self._ended, forgetful=self._quirks.loses_split_commands)
+        self._wire = Wire(
+            self._connected,
+            self._ended,
+            forgetful=self._quirks.loses_split_commands,
+            # Asked for each time: a test may change it.
+            patience=lambda: server.idle_timeout,
+        )
 
     def __repr__(self) -> str:
         return f"<Session user={self.user!r}, {counted(len(self.commands), 'command')}>"
@@ -130,7 +140,12 @@ class Dialogue:
         self._line(".")
 
     async def _read(self, limit: int) -> str | None:
-        line = await self._wire.read_line(limit)
+        try:
+            # Also in the middle of a login, which would hold the connection for ever.
+            async with asyncio.timeout(self.server.idle_timeout):
+                line = await self._wire.read_line(limit)
+        except TimeoutError:
+            raise Idle from None
         if line is None:
             return None
         text = line.decode("utf-8", "surrogateescape")

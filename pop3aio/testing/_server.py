@@ -53,7 +53,9 @@ class Server:
         greeting: the greeting, sent as it is; APOP works if it has a time stamp such as `<1896.697@example.com>`.
         quirks: a server to be like: a name in `PROFILES`, or `Quirks`.
         faults: what goes wrong, see `Refuse`, `Answer` and `Cut`.
-        idle_timeout: after so many seconds without a command the session ends, deleting nothing; None is never.
+        idle_timeout: a session ends, deleting nothing, when its client has sent nothing for so many seconds, or has
+            taken nothing of what was sent to it; None is never. Either way the server holds no more than some 400 KiB
+            for a client that does not read, and reads no further commands until it does.
         on_command: called with the session, the keyword in upper case and what follows its blank, before each
             command is carried out. It may answer by itself with `session.write`, wait as long as it likes,
             `session.close` or `session.abort`; if it returns True, the server does nothing more about the

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from pop3aio.testing._authorization import Authorization
-from pop3aio.testing._dialogue import AUTH_LIMIT, Dialogue, Refusal
+from pop3aio.testing._dialogue import AUTH_LIMIT, Dialogue, Idle, Refusal
 from pop3aio.testing._transaction import Transaction
 from pop3aio.testing._wire import Cut, LineTooLong
 
@@ -30,6 +29,8 @@ class Session(Authorization, Transaction):
                 await self._serve()
             except Cut:
                 await self._fall_silent()
+            except Idle:
+                self._wire.write(self._quirks.idle_notice)
         except (ConnectionError, ssl.SSLError, LineTooLong):
             # The client is gone, its handshake failed, or it floods an AUTH exchange.
             self._wire.abort()
@@ -50,13 +51,12 @@ class Session(Authorization, Transaction):
         errors = 0
         while not self._finished:
             try:
-                line = await self._next_command()
+                line = await self._read(COMMAND_LIMIT)
             except LineTooLong:
                 self._err("line too long")
+                # A client that only sends must not make answers pile up.
+                await self._wire.drain_if_full()
                 continue
-            except TimeoutError:
-                self._wire.write(self._quirks.idle_notice)
-                break
             if line is None:
                 break
             keyword, _, argument = line.partition(" ")
@@ -64,12 +64,6 @@ class Session(Authorization, Transaction):
             if errors == self._quirks.closes_after_errors:
                 break
             await self._wire.drain_if_full()
-
-    async def _next_command(self) -> str | None:
-        if self.server.idle_timeout is None:
-            return await self._read(COMMAND_LIMIT)
-        async with asyncio.timeout(self.server.idle_timeout):
-            return await self._read(COMMAND_LIMIT)
 
     async def _fall_silent(self) -> None:
         if self._then == "reset":

@@ -16,6 +16,8 @@ __all__ = ("Cut", "LineTooLong", "Wire", "stop_listening")
 SEND_SIZE = 64 * 1024
 # Input that nobody has asked for yet waits up to this size, then the socket is no longer read.
 RECEIVE_LIMIT = 256 * 1024
+# Seconds that a client has at least to take what was sent before the end.
+_LEAST_PATIENCE = 1.0
 
 
 class LineTooLong(Exception):
@@ -35,14 +37,22 @@ class Wire(asyncio.Protocol):
         connected: called when the connection is there.
         ended: called at once when the client will send nothing more, before the task that reads notices.
         forgetful: whether a part of a line is lost if the rest does not come in the same segment.
+        patience: says for how many seconds the client may take nothing of what is sent to it; None is for ever.
     """
 
     def __init__(
-        self, connected: Callable[[], None], ended: Callable[[], None], *, forgetful: bool = False
+        self,
+        connected: Callable[[], None],
+        ended: Callable[[], None],
+        *,
+        forgetful: bool = False,
+        patience: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._connected = connected
         self._ended = ended
         self._forgetful = forgetful
+        self._patience = patience
+        self._closing: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         # Not asked of the transport, which forgets it while it closes.
@@ -96,6 +106,8 @@ class Wire(asyncio.Protocol):
             if exc is not None:
                 self._input.clear()
             self._transport = None
+            if self._closing is not None:
+                self._closing.cancel()
             self._ended()
             self._wake()
 
@@ -181,17 +193,25 @@ class Wire(asyncio.Protocol):
         """Wait until the connection takes more.
 
         Raises:
-            ConnectionResetError: the connection is gone.
+            ConnectionResetError: the connection is gone, or the client took nothing for too long.
         """
         self._flush()
-        while not self._writable and not self.closed.done():
-            await self._wait()
+        try:
+            async with asyncio.timeout(self._patience()):
+                while not self._writable and not self.closed.done():
+                    await self._wait()
+        except TimeoutError:
+            self.abort()
+            raise ConnectionResetError("the client takes nothing of what is sent to it") from None
         if self.closed.done():
             raise ConnectionResetError("the client is gone")
 
     async def drain_if_full(self) -> None:
-        """Wait like `drain` if 64 KiB or more have come together, and let others have their turn."""
-        if self._pending_size >= SEND_SIZE:
+        """Wait like `drain` if 64 KiB or more have come together, and let others have their turn.
+
+        Also where the client has not taken what was sent before: many short answers would pile up otherwise.
+        """
+        if self._pending_size >= SEND_SIZE or not self._writable:
             await self.drain()
             # A client that reads as fast as this writes never makes drain wait.
             await asyncio.sleep(0)
@@ -244,10 +264,13 @@ class Wire(asyncio.Protocol):
         self._secure = True
 
     def close(self) -> None:
-        """Close the connection once everything written is sent."""
+        """Close the connection once everything written is sent, or the client has taken nothing for too long."""
         self._flush()
         if self._transport is not None:
             self._transport.close()
+            patience = self._patience()
+            if patience is not None and self._closing is None:
+                self._closing = self._loop.call_later(max(patience, _LEAST_PATIENCE), self.abort)
 
     def abort(self, *, reset: bool = False) -> None:
         """Drop the connection, and what is not sent yet with it.

@@ -144,6 +144,19 @@ async def test_the_dialogue_shows_no_mistyped_password(serve: Serve, tmp_path: P
     assert "1 < APOP ***" in shown
 
 
+async def test_a_silent_client_does_not_hold_the_lock(serve: Serve, tmp_path: Path) -> None:
+    folder_of_mail(tmp_path, mails(1))
+    _, lines = await serve(tmp_path, "--idle", "0.1", password=PASSWORD)
+    host, _, port = place(lines).rpartition("@")[2].partition(":")
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"USER user\r\nPASS password\r\n")
+        answers = await reader.read()
+        assert answers.count(b"+OK") == 3
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_bad_input(cli: Cli, tmp_path: Path) -> None:
     result = await cli("serve", tmp_path)
     assert result.status == 2
