@@ -188,11 +188,22 @@ class _Collection:
         headway = one.fetched or one.adopted or (one.deleted and one.commit == "committed")
         self._stuck = 0 if headway else self._stuck + 1
         if broken is not None:
-            if self._stuck >= _STUCK:
+            if self._stuck >= _STUCK or (isinstance(broken, ResponseTimeout) and not self._left(one, broken)):
                 raise broken
             self._total.broken.append(broken)
             return True
         return one.more and self._stuck < _STUCK
+
+    def _left(self, one: FetchReport, broken: ResponseTimeout) -> bool:
+        """Return whether another session has anything to do but to wait for the same answer once more."""
+        if not one.listed or one.doubtful:
+            return True
+        named = {failure.number for failure in one.failed}
+        if one.listed > one.known + one.fetched + one.adopted + one.left + len(named):
+            return True
+        if isinstance(self._wishes.delete, Keep) or (broken.command or "").startswith("DELE"):
+            return False
+        return one.known > 0 or (self._wishes.deletes_at_once and one.fetched > 0)
 
 
 def _add(total: FetchReport, one: FetchReport) -> None:

@@ -25,6 +25,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,7 @@ from pop3aio._fetch._notes import FailureKind, noted
 from pop3aio._fetch._report import Failure, FetchReport
 from pop3aio._fetch._store import LeaveOnServer, StopFetching
 from pop3aio._fetch._wishes import Wishes
-from pop3core import LocalProtocolError
+from pop3core import LocalProtocolError, POP3Error
 
 __all__ = ("Intake",)
 
@@ -54,6 +55,10 @@ _ENOUGH_FAILURES = 3
 _FEW = 32
 # Seconds for which a run that breaks or is cancelled waits for a store that has not spoken.
 _PATIENCE = 10.0
+
+# Seconds of waiting for the store behind which the session is kept open. RFC 1939 section 3 lets a server end a session
+# that was idle for ten minutes; many take less.
+_KEEP_OPEN = 60.0
 
 
 class Intake:
@@ -384,15 +389,22 @@ class Intake:
             await self._memo.save(self._ledger)
 
     async def settled(self) -> None:
-        """Wait until the store has spoken about all that it took, and settle. Cancelling ends the wait."""
-        await self.wait_for_store()
+        """Wait until the store has spoken about all that it took, and settle. Cancelling ends the wait.
+
+        The session has nothing in flight meanwhile. A server may end it then, so it is asked for nothing now and then.
+        """
+        while not await self.wait_for_store(_KEEP_OPEN):
+            with suppress(POP3Error):
+                await self._client.noop()
         await finish(self.settle())
 
-    async def wait_for_store(self, seconds: float | None = None) -> None:
-        """Wait until the store has spoken about all that it took, or until so many seconds have passed."""
+    async def wait_for_store(self, seconds: float | None = None) -> bool:
+        """Wait until the store has spoken about all that it took, or for so many seconds; return whether it has."""
         waiting = [entry[3] for entry in (*self._proven, *self._void, *self._unproven) if not entry[3].done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=seconds)
+        if not waiting:
+            return True
+        _, silent = await asyncio.wait(waiting, timeout=seconds)
+        return not silent
 
     async def settle(self) -> None:
         """Journal what is proven and durable, and note the rest as doubtful.
