@@ -61,6 +61,7 @@ from pop3core import (
     State,
     UnsolicitedResponse,
     parse_capabilities,
+    sasl,
 )
 
 __all__ = ("Session",)
@@ -178,7 +179,7 @@ class Session:
         return client
 
     def __repr__(self) -> str:
-        return f"<pop3aio.Client {self._address or 'of streams'} {self._core.state.value}>"
+        return f"<pop3aio.Client {self._address or 'of streams'} {self.state.value}>"
 
     # -- the session
 
@@ -201,7 +202,10 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The session's state, in RFC 1939's words."""
+        """The session's state, in RFC 1939's words; ERROR once an answer has shown that the server cannot be trusted."""
+        if isinstance(self._queue.pump.failed, RemoteProtocolError | sasl.ServerNotAuthenticated):
+            # The core has read a +OK and gone on; what was wrong with it was found here.
+            return State.ERROR
         return self._core.state
 
     @property

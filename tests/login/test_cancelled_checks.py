@@ -143,3 +143,73 @@ def test_the_mechanisms_stand_where_users_look_for_them() -> None:
     assert Scram is pop3core.sasl.Scram
     assert sasl.__all__ == pop3core.sasl.__all__
     assert all(getattr(sasl, name) is getattr(pop3core.sasl, name) for name in sasl.__all__)
+
+
+FAILURE = challenge(b'{"status": "401"}')
+
+# The mechanism; what the server answers to the AUTH line and to each response before the caller is cancelled; what it
+# says then, and what it says to the cancel of the exchange that answers a challenge.
+EARLY: dict[str, tuple[Callable[[], sasl.Mechanism], tuple[bytes, ...], bytes]] = {
+    "EXTERNAL, without a challenge": (sasl.External, (), b"+OK\r\n"),
+    "PLAIN, without a challenge": (lambda: sasl.Plain(USER, PASSWORD), (), b"+OK\r\n"),
+    "CRAM-MD5, without a challenge": (lambda: sasl.CramMd5(USER, PASSWORD), (), b"+OK\r\n"),
+    "LOGIN, before the password": (lambda: sasl.Login(USER, PASSWORD), (GO_ON,), b"+OK\r\n"),
+    "SCRAM, before the proof": (lambda: sasl.Scram(USER, PASSWORD), (GO_ON,), b"+OK\r\n"),
+    "XOAUTH2, behind a failure": (lambda: sasl.XOAuth2(USER, "t"), (GO_ON, FAILURE), b"+OK\r\n"),
+    "XOAUTH2, with a failure": (lambda: sasl.XOAuth2(USER, "t"), (GO_ON,), FAILURE),
+    "OAUTHBEARER, behind a failure": (lambda: sasl.OAuthBearer(USER, "t"), (GO_ON, FAILURE), b"+OK\r\n"),
+    "OAUTHBEARER, with a failure": (lambda: sasl.OAuthBearer(USER, "t"), (GO_ON,), FAILURE),
+    "EXTERNAL, with a second challenge": (sasl.External, (GO_ON,), GO_ON),
+    "SCRAM, with a wrong signature": (lambda: sasl.Scram(USER, PASSWORD), (GO_ON,), challenge(b"v=AAAA")),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+async def test_a_success_that_is_none_after_a_cancel(name: str) -> None:
+    """The connection is closed, as it is where the caller waits."""
+    make, answers, last = EARLY[name]
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def play(peer: Peer) -> None:
+        mechanism = make().name
+        await welcome(peer, f"SASL {mechanism}")
+        await peer.expect(f"AUTH {mechanism}".encode())
+        for answer in answers:
+            peer.send(answer)
+            await peer.line()
+        asked.set()
+        await go_on.wait()
+        peer.send(last)
+        if last.startswith(b"+ "):
+            await peer.answer(b"*", b"+OK\r\n")
+
+    async with in_clear(play) as (client, server):
+        await cancelled_when(asked, client.authenticate(make(), allow_insecure=True))
+        go_on.set()
+        for _ in range(2):
+            with pytest.raises((sasl.ServerNotAuthenticated, pop3aio.RemoteProtocolError)):
+                await client.capa(refresh=True)
+        assert client.state is not pop3aio.State.TRANSACTION
+        assert client.account is None
+        await server.over.wait()
+
+
+async def test_utf8_whose_caller_was_cancelled() -> None:
+    """The session is in UTF-8 mode, and knows it: UTF8 is not asked for again."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "USER", "UTF8 USER", "PIPELINING")
+        await peer.expect(b"UTF8")
+        asked.set()
+        await go_on.wait()
+        peer.send(b"+OK\r\n")
+        await peer.answer(b"CAPA", b"+OK\r\nUSER\r\nUTF8 USER\r\nPIPELINING\r\n.\r\n")
+        await peer.answer("USER j\u00f6rg".encode(), b"+OK\r\n")
+        await peer.answer(b"PASS secret", b"+OK\r\n")
+
+    async with in_clear(play) as (client, _):
+        await cancelled_when(asked, client.login("j\u00f6rg", "secret", allow_insecure=True))
+        go_on.set()
+        await client.capa(refresh=True)
+        await client.login("j\u00f6rg", "secret", allow_insecure=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -126,3 +128,95 @@ async def test_a_password_that_stands_in_data() -> None:
     async with in_clear(play) as (client, _):
         await client.login(USER, "4345", allow_insecure=True)
         assert (await client.stat()).octets == 4345
+
+
+SECRET = "hunter2-x7"
+
+
+def shapes(secret: str) -> dict[str, bytes]:
+    """Return how a server may echo a secret."""
+    octets = secret.encode()
+    return {
+        "plain": octets,
+        "upper case": octets.upper(),
+        "base64": b64encode(octets),
+        "base64 without padding": b64encode(octets).rstrip(b"="),
+        "the response": b64encode(b"\0user\0" + octets),
+        **{f"base64 of a text, {n}": b64encode(b"x" * n + octets + b" is wrong") for n in range(4)},
+        "in quotes": b"'" + octets + b"'",
+    }
+
+
+@pytest.mark.parametrize("shape", shapes(SECRET))
+@pytest.mark.parametrize("when", ["at once", "later"])
+async def test_each_way_to_echo(shape: str, when: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = b"-ERR wrong: " + shapes(SECRET)[shape] + b"\r\n"
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "SASL PLAIN", "PIPELINING")
+        await peer.answer(b"AUTH PLAIN", GO_ON)
+        await peer.line()
+        if when == "at once":
+            peer.send(echo)
+        else:
+            peer.send(b"+OK\r\n")
+            await peer.answer(b"NOOP", echo)
+
+    async with in_clear(play) as (client, _):
+        with pytest.raises(pop3aio.CommandError, match=r": \*\*\*$") as caught:
+            await client.authenticate(sasl.Plain(USER, SECRET), allow_insecure=True)
+            await client.noop()
+    written = "".join(traceback.format_exception(caught.value)) + caplog.text
+    # Quoted source lines of this file are in a traceback; what the server said is not.
+    assert f"wrong: {shapes(SECRET)[shape].decode()}" not in written
+
+
+@pytest.mark.parametrize("secret", ["abc", "a", "x!", "42"])
+@pytest.mark.parametrize("mechanism", ["USER", "PLAIN", "CRAM-MD5"])
+async def test_a_short_secret_in_the_answer_to_a_login(
+    secret: str, mechanism: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "USER")
+        await peer.line()
+        peer.send(b"+OK\r\n" if mechanism == "USER" else challenge(b"<1@x>" if mechanism != "PLAIN" else b""))
+        await peer.line()
+        peer.send(f"-ERR no, [{secret}] is the word\r\n".encode())
+
+    async with in_clear(play) as (client, _):
+        with pytest.raises(pop3aio.AuthenticationError, match=r": \*\*\*$"):
+            await client.login(USER, secret, mechanism=mechanism, allow_insecure=True)
+    assert f"[{secret}]" not in caplog.text
+
+
+async def test_a_short_secret_that_is_a_part_of_other_words() -> None:
+    """To mask every text with an "a" in it would hide why the login failed."""
+    async with in_clear(refusing("PLAIN", GO_ON, b"your account has expired")) as (client, _):
+        with pytest.raises(pop3aio.AuthenticationError, match="your account has expired"):
+            await client.login(USER, "a", allow_insecure=True)
+
+
+async def test_an_echo_in_a_challenge(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a challenge that breaks the protocol nor one that must not be answered is shown."""
+    caplog.set_level(logging.DEBUG)
+    secret = PASSWORD.encode()
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "SASL PLAIN")
+        for bad in (challenge(secret), b"+ " + secret + b"\r\n", b"+ " + b64encode(secret) + b"\n"):
+            await peer.answer(b"AUTH PLAIN", GO_ON)
+            await peer.line()
+            peer.send(bad)
+            if bad.endswith(b"\r\n"):
+                await peer.answer(b"*", b"-ERR " + secret + b"\r\n")
+
+    async with in_clear(play) as (client, _):
+        for kind in (sasl.ChallengeRefused, sasl.ChallengeRefused, pop3aio.RemoteProtocolError):
+            with pytest.raises(kind) as caught:
+                await client.authenticate(sasl.Plain(USER, PASSWORD), allow_insecure=True)
+            shown = f"{caught.value} {vars(caught.value)} {caplog.text}"
+            assert PASSWORD not in shown
+            assert b64encode(secret).decode() not in shown
