@@ -86,11 +86,13 @@ class AuthExchange:
         return None
 
     def _is_unanswered(self) -> bool:
+        """Tell whether a challenge has come whose answer has not reached the server."""
         # A response that was not taken to be written has not reached the server either.
         return self._waiting or bool(self.response)
 
 
 def _strict_base64(text: bytes) -> bytes | None:
+    """Return what a text in base64 encodes, or None if any of its octets is out of place."""
     # Before Python 3.13 strict_mode lets padding pass behind a whole group of four.
     if len(text) % 4 or text.endswith(b"==="):
         return None

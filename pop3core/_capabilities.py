@@ -136,6 +136,7 @@ def _fold(text: str) -> str:
 
 
 def _small_number(arguments: tuple[str, ...]) -> int | None:
+    """Return the first argument as a number, or None if it is none or too large for one."""
     if not arguments or not _NUMBER.fullmatch(arguments[0]):
         return None
     value = int(arguments[0])

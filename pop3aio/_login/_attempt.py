@@ -39,6 +39,7 @@ class Attempt:
             raise
 
     def _credentials(self, error: POP3Error) -> Credentials:
+        """Return what an error says about the credentials."""
         if self.accepted:
             return "accepted"
         if not self.secret_sent:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pop3aio._errors import MechanismUnavailable
-from pop3core import Capabilities, LocalProtocolError, sasl
+from pop3core import Capabilities, LocalProtocolError, POP3Error, sasl
 
 __all__ = ("POLICY", "Given", "Kind", "Rule", "mechanism_for", "password_ways", "token_ways", "utf8_allowed")
 
@@ -51,6 +51,9 @@ class Given:
     plus: bool = False
     host: str = ""
     port: int | None = None
+
+
+# The makers. Each gets the name of its row, for those that stand in several rows.
 
 
 def _scram(given: Given, name: str) -> sasl.Mechanism:
@@ -158,13 +161,7 @@ def password_ways(
     """
     if mechanism is not None:
         return [_asked_for(mechanism, "password", bindable)]
-    listed = capabilities.sasl if capabilities is not None else ()
-    # A mechanism that a server lists as USER or APOP is none: those rows have no maker.
-    offered = [
-        rule
-        for rule in POLICY
-        if rule.secret == "password" and rule.make is not None and rule.name in listed  # noqa: S105 - a kind
-    ]
+    offered = _offered(capabilities)
     ways = [
         rule.name
         for rule in offered
@@ -179,15 +176,31 @@ def password_ways(
         ways.append("USER")
     if not ways and secure:
         ways = last
-    if ways:
-        return ways
+    if not ways:
+        raise _no_way(user_offered, last)
+    return ways
+
+
+def _offered(capabilities: Capabilities | None) -> list[Rule]:
+    """Return the rows of the mechanisms with a password that the server lists, in the order of the table."""
+    listed = capabilities.sasl if capabilities is not None else ()
+    # A mechanism that a server lists as USER or APOP is none: those rows have no maker.
+    return [
+        rule
+        for rule in POLICY
+        if rule.secret == "password" and rule.make is not None and rule.name in listed  # noqa: S105 - a kind
+    ]
+
+
+def _no_way(user_offered: bool, last: list[str]) -> POP3Error:
+    """Return the error that says why nothing can be tried with a password, and what can be done about it."""
     if user_offered:
-        raise LocalProtocolError(
+        return LocalProtocolError(
             "this server takes the login by USER and PASS only, which must not carry a space in the user name nor, "
             "unless the server announces UTF8 USER, other characters than ASCII (RFC 6856 section 2.2). AUTH PLAIN "
             "carries them, but the server does not list it; mechanism='USER' sends them even so"
         )
-    raise MechanismUnavailable(
+    return MechanismUnavailable(
         f"the server offers {', '.join(last)} alone, which is not used without TLS", hint="mechanism"
     )
 
@@ -217,6 +230,7 @@ def utf8_allowed(capabilities: Capabilities | None) -> bool:
 
 
 def _asked_for(mechanism: str, secret: Kind, bindable: bool) -> str:
+    """Return the row's name for a way that the caller names; raises MechanismUnavailable if it cannot be used."""
     rules = {rule.name: rule for rule in POLICY if rule.secret == secret}
     rule = rules.get(mechanism.upper()) if isinstance(mechanism, str) else None
     if rule is None:
@@ -232,4 +246,5 @@ def _asked_for(mechanism: str, secret: Kind, bindable: bool) -> str:
 
 
 def _user_can_carry(user: str, password: str, capabilities: Capabilities | None) -> bool:
+    """Tell whether USER and PASS may carry these words."""
     return " " not in user and ((user.isascii() and password.isascii()) or utf8_allowed(capabilities))

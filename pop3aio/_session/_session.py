@@ -202,7 +202,7 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The session's state, in RFC 1939's words; ERROR once an answer has shown that the server cannot be trusted."""
+        """The session's state, in RFC 1939's words; ERROR once an answer showed that the server is wrong."""
         if isinstance(self._queue.pump.failed, RemoteProtocolError | sasl.ServerNotAuthenticated):
             # The core has read a +OK and gone on; what was wrong with it was found here.
             return State.ERROR

@@ -90,6 +90,7 @@ def apop_digest(timestamp: bytes, secret: str) -> str:
         prepared = check_text("APOP", "secret", prepare("secret", prepared, stored=True))
     from hashlib import md5
 
+    # The error is raised behind the handler: otherwise its context would be an error whose frames hold the secret.
     try:
         return md5(timestamp + prepared.encode()).hexdigest()  # noqa: S324  # RFC 1939 knows no other
     except ValueError:
@@ -98,6 +99,7 @@ def apop_digest(timestamp: bytes, secret: str) -> str:
 
 
 def _hmac_md5(key: bytes, message: bytes) -> str:
+    """Return the keyed digest in hex; raises MechanismUnusable where Python has no MD5."""
     import hmac
 
     try:

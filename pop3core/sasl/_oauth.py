@@ -132,6 +132,7 @@ class OAuthBearer(_Bearer):
 
 
 def _check_visible(mechanism: str, what: str, value: str, *, optional: bool = False) -> None:
+    """Raise LocalProtocolError for a text that holds more than visible ASCII characters."""
     check_text(mechanism, what, value, optional=optional)
     # RFC 6750 section 2.1. A space means that the scheme was given with the token.
     if not _VISIBLE.fullmatch(value):
@@ -139,6 +140,7 @@ def _check_visible(mechanism: str, what: str, value: str, *, optional: bool = Fa
 
 
 def _parse_object(octets: bytes) -> dict[str, object] | None:
+    """Return a JSON object, or None for what is none."""
     import json
 
     try:
@@ -150,6 +152,7 @@ def _parse_object(octets: bytes) -> dict[str, object] | None:
 
 
 def _member(report: dict[str, object], name: str) -> str | None:
+    """Return a reason from the server's report as a text that can be shown, or None."""
     value = report.get(name)
     if isinstance(value, int) and 100 <= value <= 599:
         # Some send the HTTP status as a number.

@@ -71,6 +71,7 @@ def check_trace(text: str) -> str:
 
 
 def _check_directions(what: str, text: str) -> None:
+    """Raise LocalProtocolError for left-to-right text inside right-to-left text (RFC 3454 section 6)."""
     if not any(map(stringprep.in_table_d1, text)):
         return
     mixed = any(map(stringprep.in_table_d2, text))

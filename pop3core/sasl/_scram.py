@@ -149,6 +149,7 @@ class Scram:
                 computed.
             ServerNotAuthenticated: the signature is wrong or missing.
         """
+        # FAILED stays if anything below raises.
         step, self._step = self._step, _Step.FAILED
         if step is _Step.CLIENT_FIRST:
             if challenge:
@@ -163,6 +164,7 @@ class Scram:
         raise ChallengeRefused(f"{self.name} was over; the server sent another challenge")
 
     def _prove(self, challenge: bytes) -> bytes:
+        """Check the server's first message, and return the client's final message with the proof."""
         attributes = _attributes(challenge)
         if attributes is None:
             raise ChallengeRefused(f"the server's first message in {self.name} is malformed")
@@ -173,6 +175,7 @@ class Scram:
             raise ChallengeRefused(f"the server demands an extension (m=) that {self.name} does not have")
         if [letter for letter, _ in attributes[:3]] != ["r", "s", "i"]:
             raise ChallengeRefused(f"the server's first message in {self.name} does not hold r=, s= and i=")
+        # A nonce that is ours alone would let an attacker replay an old exchange (RFC 5802 section 5.1).
         nonce, salt_text, count = (value for _, value in attributes[:3])
         if not _NONCE.fullmatch(nonce) or not nonce.startswith(self._nonce) or nonce == self._nonce:
             raise ChallengeRefused(f"the server's nonce in {self.name} does not continue ours: a replay?")
@@ -192,6 +195,7 @@ class Scram:
         return without_proof + b",p=" + b2a_base64(proof, newline=False)
 
     def _iterations(self, count: str) -> int:
+        """Return the iteration count; raises ChallengeRefused if it is out of bounds."""
         # int() fails on thousands of digits, and is only asked about as many as the bound has.
         if _COUNT.fullmatch(count) and len(count) <= len(str(self._max_iterations)):
             iterations = int(count)
@@ -203,6 +207,7 @@ class Scram:
         )
 
     def _verify(self, challenge: bytes) -> bytes:
+        """Check the server's signature, and return the empty response."""
         from hmac import compare_digest
 
         attributes = _attributes(challenge) or [("", "")]
@@ -213,6 +218,7 @@ class Scram:
         signature = _decode(value) if letter == "v" else None
         if any(other == "m" for other, _ in attributes) or not signature:
             raise ServerNotAuthenticated(f"the server's last message in {self.name} holds no signature")
+        # In constant time: how long it takes would tell how much of a forged signature is right.
         if not compare_digest(signature, self._signature):
             raise ServerNotAuthenticated(
                 f"the server's signature in {self.name} is wrong: it does not know the password, or somebody is between"
@@ -222,6 +228,7 @@ class Scram:
 
 
 def _prepared(mechanism: str, what: str, text: str) -> str:
+    """Return a name or a password after SASLprep; it must not be empty before or after."""
     return check_text(mechanism, what, prepare(what, check_text(mechanism, what, text)))
 
 
@@ -240,6 +247,7 @@ def _binding(mechanism: str, channel_binding: tuple[str, bytes] | None) -> tuple
 
 
 def _new_nonce() -> str:
+    """Return a nonce of 192 random bits; no other exchange may ever have the same."""
     import secrets
 
     return secrets.token_urlsafe(24)
@@ -256,6 +264,7 @@ def _attributes(message: bytes) -> list[tuple[str, str]] | None:
 
 
 def _decode(text: str) -> bytes | None:
+    """Return what a text in base64 encodes, or None for what is none."""
     return a2b_base64(text) if _BASE64.fullmatch(text) else None
 
 
