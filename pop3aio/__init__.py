@@ -30,6 +30,7 @@ from pop3aio._fetch._notes import FailureKind
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
 from pop3aio._fetch._sqlite_journal import SQLiteJournal
 from pop3aio._fetch._store import Deliver, LeaveOnServer, MessageStore, StopFetching
+from pop3aio._fetch._unseen import unseen
 from pop3aio._options import Options
 from pop3aio._record._recorder import Recorder
 from pop3aio._session._message import Message
@@ -119,4 +120,5 @@ __all__ = (
     "fetch",
     "identities",
     "sasl",
+    "unseen",
 )
