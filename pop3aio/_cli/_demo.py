@@ -6,12 +6,13 @@ import argparse
 import os
 import secrets
 
-from pop3aio._cli._fetch import Job, tell
+from pop3aio._cli._fetch import Job
 from pop3aio._cli._headers import parse_headers
 from pop3aio._cli._logins import ByPassword
 from pop3aio._cli._output import Output
 from pop3aio._cli._session import Target
 from pop3aio._cli._signals import run_to_end
+from pop3aio._cli._summary import tell
 from pop3aio._cli._url import ServerUrl
 from pop3aio._errors import counted
 from pop3aio._options import Options
@@ -42,7 +43,7 @@ async def _demo(job: Job, output: Output) -> int:
         output.line(f"A POP3 server with {counted(len(server.mailbox))} runs at {url} ({secured}).")
         async with target.sessions(output) as open_session:
             report = await job.run(open_session, output)
-    status = tell(report, job, output)
+    status = tell(report, job.maildir, job.policy, output)
     if report.fetched:
         output.line("Some of them:")
         for text in _some(new):

@@ -166,7 +166,7 @@ def _hint_for_refusal(error: CommandError) -> str:
     if isinstance(error, AuthenticationError):
         return _hint_for_credentials(error)
     if error.command == "UIDL":
-        return "without unique-ids nobody can tell which messages are new"
+        return "without unique-ids it is not known which messages are new"
     return ""
 
 

@@ -6,10 +6,11 @@ import argparse
 import traceback
 from collections.abc import Callable, Sequence
 
-from pop3aio._cli._arguments import Shown, parse_arguments
+from pop3aio._cli._arguments import parse_arguments
 from pop3aio._cli._errors import Failed, describe
 from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._output import Output
+from pop3aio._cli._parser import Shown
 from pop3aio._cli._signals import Stopped, raising_signals
 
 __all__ = ("main",)

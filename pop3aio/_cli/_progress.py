@@ -25,7 +25,7 @@ _LINE_INTERVAL = 10.0
 def show_progress(
     output: Output, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Progress], None] | None]:
-    """Show the progress of one fetch; yields what to call with every `Progress`, None when nobody would see it."""
+    """Show the progress of one fetch; yields what to call with every `Progress`, or None where none is shown."""
     if output.as_json or output.quiet:
         yield None
         return

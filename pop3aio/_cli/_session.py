@@ -66,7 +66,7 @@ class Target:
     async def look(self, error: BaseException | None) -> Client | None:
         """After an `error` of TLS, connect without what failed, or return None.
 
-        This is to see what there is: whoever answers may be anyone, and must get nothing that is secret.
+        This is to see what there is. The server that answers is not verified, and must get nothing that is secret.
         """
         ways: list[tuple[Tls, ssl.SSLContext | None]] = []
         if isinstance(error, TlsError) and error.reason in _CERTIFICATE_FAULTS:

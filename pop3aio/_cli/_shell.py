@@ -66,7 +66,7 @@ class SecretCommand:
         own_group = not _has_terminal()
         process = None
         try:
-            # A signal in the middle of this would leave a process that nobody knows.
+            # A signal in the middle of this would leave a process that is never ended.
             with held_back():
                 # A shell command is what the option is for; it is the user's own.
                 process = subprocess.Popen(  # noqa: S602

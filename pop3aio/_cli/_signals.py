@@ -2,7 +2,7 @@
 
 How it works. SIGINT, SIGTERM and SIGHUP stop a run in good order. Before the event loop runs, while a person is asked
 for a password or a command prints it, they raise an exception. While the loop runs, they cancel the command's task,
-which commits what came.
+which commits the messages received so far.
 
 Invariants:
 - A signal that the parent of the process ignores stays ignored: ``nohup`` means it.

@@ -1,6 +1,6 @@
 """Standard output and standard error, whatever state they are in.
 
-How it works. A stream may be closed (``>&-``), full, a pipe that nobody reads any more, or unable to show most letters.
+How it works. A stream may be closed (``>&-``), full, a pipe whose reader is gone, or unable to show most letters.
 Nothing of that may end a run: the mail comes first. So a write never raises; what went wrong is kept, and the command
 says it at its end by its exit status.
 

@@ -130,7 +130,7 @@ def _present(context: ssl.SSLContext, file: str, warn: Callable[[str], object]) 
         # Otherwise OpenSSL itself would ask on the terminal.
         raise Failed(
             f"the private key in the client certificate {file} is encrypted: give a file with a key that is not, "
-            "for nobody else to read",
+            "and let only yourself read the file",
             ExitStatus.USAGE,
         )
 

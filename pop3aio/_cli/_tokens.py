@@ -19,7 +19,7 @@ _WHAT = "the token command"
 class TokenCommand:
     """A shell command whose first line of output is a token.
 
-    `hide` is told each token before anybody else is.
+    `hide` gets each token first, so that no output can show it.
     """
 
     command: str

@@ -55,7 +55,7 @@ class Authorization(Dialogue):
 
     async def _stls(self, argument: str) -> None:
         if self.server.tls != "starttls" or self.secure or self.utf8:
-            raise Refusal("TLS is not to be had here")
+            raise Refusal("there is no TLS here")
         self._named = None
         await self._start_tls(b"+OK begin TLS" + self._quirks.line_end)
 

@@ -118,7 +118,7 @@ class Dialogue:
         self._wire.cut(octets)
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is gone, whoever closed it; cancelling this changes nothing."""
+        """Wait until the connection is gone, closed by either side; cancelling this changes nothing."""
         await asyncio.shield(self._wire.closed)
 
     # For the handlers.

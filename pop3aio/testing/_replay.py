@@ -236,7 +236,7 @@ class _Actor:
             self._listed |= dict(_ENTRY.findall(data))
         self._wire.write(self._redrawn(data))
         await self._wire.drain()
-        # One turn to see that there is something to read, one to read it, one for who waits for it.
+        # One turn to see that there is something to read, one to read it, one for the task that waits for it.
         for _ in range(3):
             await asyncio.sleep(0)
 
@@ -269,7 +269,7 @@ class _Actor:
 
 
 class _Anyone(dict[str, str]):
-    """The password of whoever asks."""
+    """A password that is right for every user."""
 
     def __init__(self, password: str) -> None:
         super().__init__()

@@ -37,8 +37,8 @@ class Server:
 
     Args:
         messages: what is in `mailbox` at first, or a `Mailbox`.
-        users: names with passwords, or with pairs of a password and the user's own `Mailbox`; who has none of
-            his own shares `mailbox`. The default is `user` with the password `password`. A password is also good as
+        users: names with passwords, or with pairs of a password and the user's own `Mailbox`; a user without one
+            shares `mailbox`. The default is `user` with the password `password`. A password is also good as
             a token of OAuth.
         host: the address to listen at.
         port: the port to listen at; 0 takes a free one.
@@ -97,10 +97,7 @@ class Server:
         on_command: CommandHook | None = None,
         record: bool = True,
     ) -> None:
-        if tls not in ("none", "starttls", "implicit"):
-            raise ValueError('tls is "none", "starttls" or "implicit"')
-        if tls == "none" and ssl_context is not None:
-            raise ValueError('ssl_context needs tls="starttls" or tls="implicit"')
+        _check_tls(tls, ssl_context)
         self.quirks: Quirks = find_quirks(quirks)
         self.sasl: tuple[str, ...] = self.quirks.sasl if sasl is None else tuple(sasl)
         if unknown := set(self.sasl) - MECHANISMS.keys():
@@ -110,10 +107,7 @@ class Server:
             self.certificates = make_certificates()
             ssl_context = self.certificates.server_context()
         self.mailbox: Mailbox = messages if isinstance(messages, Mailbox) else Mailbox(messages)
-        self.accounts: dict[str, tuple[str, Mailbox]] = {
-            name: (account, self.mailbox) if isinstance(account, str) else account
-            for name, account in ({"user": "password"} if users is None else users).items()
-        }
+        self.accounts: dict[str, tuple[str, Mailbox]] = _with_mailboxes(users, self.mailbox)
         self.host = host
         self.port: int = port
         self.tls = tls
@@ -170,7 +164,7 @@ class Server:
 
         Raises:
             RuntimeError: it is running already.
-            OSError: the address is not to be had.
+            OSError: it cannot listen at this address.
         """
         if self._server is not None:
             raise RuntimeError("the server is running already")
@@ -273,3 +267,18 @@ class Server:
         self._tasks.discard(task)
         if not task.cancelled():
             self._failure = self._failure or task.exception()
+
+
+def _check_tls(tls: str, ssl_context: ssl.SSLContext | None) -> None:
+    if tls not in ("none", "starttls", "implicit"):
+        raise ValueError('tls is "none", "starttls" or "implicit"')
+    if tls == "none" and ssl_context is not None:
+        raise ValueError('ssl_context needs tls="starttls" or tls="implicit"')
+
+
+def _with_mailboxes(users: Mapping[str, Account] | None, shared: Mailbox) -> dict[str, tuple[str, Mailbox]]:
+    """Return password and mailbox of each user; a user without a mailbox gets the shared one."""
+    return {
+        name: (account, shared) if isinstance(account, str) else account
+        for name, account in ({"user": "password"} if users is None else users).items()
+    }

@@ -14,7 +14,7 @@ __all__ = ("Cut", "LineTooLong", "Wire", "stop_listening")
 
 # Answers wait for each other up to this size, then they are written.
 SEND_SIZE = 64 * 1024
-# Input that nobody has asked for yet waits up to this size, then the socket is no longer read.
+# Input that the session has not read yet waits up to this size, then the socket is no longer read.
 RECEIVE_LIMIT = 256 * 1024
 # Seconds that a client has at least to take what was sent before the end.
 _LEAST_PATIENCE = 1.0

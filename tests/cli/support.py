@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pop3aio._cli import main
-from pop3aio._cli._arguments import JOURNAL
+from pop3aio._cli._options import JOURNAL
 from pop3aio.testing import Server
 
 __all__ = ("JOURNAL", "PASSWORD", "Cli", "Result", "contents", "finish", "mails", "secured", "start", "url")

@@ -193,7 +193,7 @@ async def test_no_unique_ids(cli: Cli, tmp_path: Path) -> None:
     async with Server(mails(1), on_command=refuse) as server:
         result = await cli("fetch", *url(server), tmp_path / "Mail")
     assert result.status == 1
-    assert "without unique-ids nobody can tell which messages are new" in result.error
+    assert "without unique-ids it is not known which messages are new" in result.error
 
 
 async def test_the_commit_is_refused(cli: Cli, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def test_a_signal_in_the_middle(
         stalling.release.set()
         assert result.status == status
         first, *_, last = (line for line in result.err.splitlines() if line.startswith("pop3aio: "))
-        assert first.startswith("pop3aio: stopping: what came is being committed")
+        assert first.startswith("pop3aio: stopping: the messages received so far are being committed")
         assert ("Ctrl-C once more" in first) == (number == signal.SIGINT)
         assert re.fullmatch(
             f"pop3aio: {word}; (nothing is lost|. messages? (is|are) safe in .*): run .*", last

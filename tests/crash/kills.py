@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from maildir import Maildir
-from pop3aio._cli._arguments import JOURNAL
+from pop3aio._cli._options import JOURNAL
 
 from .world import PASSWORD, Findings, Maildrop, Relay, Watch, make_message
 

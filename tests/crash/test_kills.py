@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pop3aio._cli._arguments import JOURNAL
+from pop3aio._cli._options import JOURNAL
 
 from .conftest import MakeMaildrop
 from .kills import Campaign

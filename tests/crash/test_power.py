@@ -11,7 +11,7 @@ import pytest
 
 import pop3aio
 from maildir import Maildir
-from pop3aio._cli._arguments import JOURNAL
+from pop3aio._cli._options import JOURNAL
 from pop3aio._fetch._run import Run
 from pop3aio.testing import Server
 

@@ -220,7 +220,7 @@ async def test_before_stls_no_password_is_taken() -> None:
         client.send(b"CAPA\r\n")
         assert await client.multi() == CAPABILITIES + b"USER\r\nSASL PLAIN\r\n"
         assert server.sessions[0].secure
-        assert await client.ask(b"STLS") == b"-ERR TLS is not to be had here\r\n"
+        assert await client.ask(b"STLS") == b"-ERR there is no TLS here\r\n"
         await client.ask(b"USER user")
         assert await client.ask(b"PASS password") == b"+OK 3 messages\r\n"
         # Longer than what is read at once, so that reading pauses under TLS as well.
