@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
 from maildir import Maildir
+from pop3aio._cli._errors import Failed, describe
+from pop3aio._cli._exit_codes import ExitStatus
 from pop3aio._cli._options import JOURNAL
 from pop3aio._cli._output import Output
 from pop3aio._cli._progress import show_progress
@@ -18,6 +20,7 @@ from pop3aio._cli._session import Target, find_target
 from pop3aio._cli._signals import run_to_end
 from pop3aio._cli._summary import facts, resume, tell
 from pop3aio._client import Client
+from pop3aio._errors import ResponseTimeout
 from pop3aio._fetch._collect import collect
 from pop3aio._fetch._deletion import After, Delete, Keep, Policy
 from pop3aio._fetch._report import FetchReport, Progress
@@ -163,8 +166,13 @@ def run_fetch(arguments: argparse.Namespace, output: Output) -> int:
 
 
 async def _fetch(target: Target, job: Job, output: Output) -> int:
-    async with target.sessions(output) as open_session:
-        report = await job.run(open_session, output)
+    try:
+        async with target.sessions(output) as open_session:
+            report = await job.run(open_session, output)
+    except ResponseTimeout as error:
+        # Behind the login: nothing is wrong that does not pass by itself, unless the error knows better.
+        status = ExitStatus.TRY_LATER if error.hint is None else ExitStatus.FAILED
+        raise Failed(output.masked(describe(error, output.resume)), status) from error
     return tell(report, job.maildir, job.policy, output)
 
 
