@@ -1,11 +1,13 @@
-"""Print the tables that stand in the documents as the code has them; a test compares the two."""
+"""Write the tables of the documents anew, as the code has them: ``python docs/tables.py``. A test compares the two."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
 from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 
 from pop3aio._login._order import POLICY
 from pop3aio.testing import PROFILES, Quirks
@@ -83,5 +85,28 @@ def limits() -> str:
     return "\n".join(lines)
 
 
+TABLES = {
+    "core.md": (commands, transitions),
+    "login.md": (policy,),
+    "testing.md": (profiles,),
+    "faults.md": (limits,),
+}
+
+
+def write() -> None:
+    """Put each table in the place of the one that has the same heading."""
+    for name, tables in TABLES.items():
+        path = Path(__file__).with_name(name)
+        text = path.read_text()
+        for table in tables:
+            new = table()
+            heading = re.escape(new.partition("\n")[0])
+            text, count = re.subn(
+                rf"^{heading}\n(\|.*\n)+", lambda _, new=new: new + "\n", text, flags=re.MULTILINE
+            )  # type: ignore[misc]
+            assert count == 1, f"{name} has no table for {table.__name__}"
+        path.write_text(text)
+
+
 if __name__ == "__main__":
-    print(commands(), transitions(), policy(), profiles(), limits(), sep="\n\n")
+    write()

@@ -29,7 +29,7 @@ def test_the_tables_are_the_codes(document: str, table: str) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     expected = getattr(module, table)()
-    assert expected in (ROOT / "docs" / document).read_text(), "run docs/tables.py and paste what it prints"
+    assert expected in (ROOT / "docs" / document).read_text(), "run: python docs/tables.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -215,7 +215,9 @@ def _add(total: FetchReport, one: FetchReport) -> None:
     total.adopted += one.adopted
     total.fetched += one.fetched
     total.octets += one.octets
-    total.deleted += one.deleted
+    if one.commit is not None:
+        # Without QUIT nothing of it is carried out.
+        total.deleted += one.deleted
     total.sessions += one.sessions
     # What is left over is what the last session left over.
     total.postponed, total.left, total.put_off = one.postponed, one.left, one.put_off

@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -239,7 +239,7 @@ class Intake:
         else:
             if source.failure is not None:
                 raise source.failure
-            outcome = stored if isinstance(stored, asyncio.Future) else asyncio.ensure_future(stored)
+            outcome = stored if isinstance(stored, asyncio.Future) else _future(stored)
             if source.ended:
                 self.accepted += 1
                 self._copies[item.identity] = item.generation
@@ -458,6 +458,15 @@ def _silent(item: Item) -> LocalProtocolError:
     return LocalProtocolError(
         f"the store had not said whether it has message {item.number} when the run ended"
     )
+
+
+def _future(stored: object) -> asyncio.Future[Any]:
+    if not isinstance(stored, Awaitable):
+        raise TypeError(
+            f"submit() of the store returned {stored!r}; it must return what to await for the message to be durable. A "
+            "store that is done when it returns is a coroutine function deliver(message, key)"
+        )
+    return asyncio.ensure_future(stored)
 
 
 def _ignore(outcome: asyncio.Future[Any]) -> None:

@@ -50,12 +50,15 @@ class MessageStore(Protocol):
     - ``async def replace(self, source, *, key) -> Awaitable[object]``: as ``submit``, for a message of which the store
       may hold a damaged copy under the same key. When the awaitable is done, the new copy is the only one. If it has a
       keyword argument ``among``, that may hold other keys under which the message was perhaps stored: an equal message
-      under one of them stays, and the new copy goes. A store
-      without it gets such a message by ``submit``, under the same key: the new copy should take the old one's place.
+      under one of them stays, and the new copy goes. A store without ``replace`` gets such a message by ``submit``,
+      under the same key: the new copy should take the old one's place.
     """
 
     async def submit(self, source: Incoming, *, key: str) -> Awaitable[object]:
         """Take a message's octets, all of them, and return what to await for the message to be durable.
+
+        It is called for the next messages before the awaitables of the earlier ones are done: up to some hundred are
+        under way at a time, and must not share what belongs to one message.
 
         Args:
             source: the octets, as an asynchronous iterator; it also knows the message's number, size and unique-id.

@@ -6,6 +6,7 @@ import pytest
 
 from pop3core import (
     ALLOWED,
+    COMMANDS,
     TRANSITIONS,
     Apop,
     Auth,
@@ -17,6 +18,7 @@ from pop3core import (
     Noop,
     Pass,
     Quit,
+    Raw,
     RemoteProtocolError,
     Reply,
     Retr,
@@ -328,3 +330,8 @@ def test_raw_and_text_of_events() -> None:
     connection.data_to_send()
     (reply,) = say(connection, b"+OK \xc3\xa4\r\n")
     assert reply == Reply(handle, True, b"+OK \xc3\xa4", "\xe4", None, False)
+
+
+def test_each_command_class_is_in_both_tables() -> None:
+    """A command that is forgotten in one of them is sent as a raw command, or never allowed."""
+    assert set(COMMANDS.values()) == set(ALLOWED) - {Raw}

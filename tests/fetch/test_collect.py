@@ -156,3 +156,11 @@ async def test_a_session_is_kept_open_while_the_store_takes_its_time(
     async with Server(MAIL, on_command=hook) as server:
         report = await pop3aio.collect(lambda: opened(server), Slow(), journal=MemoryJournal())
         assert (report.fetched, report.sessions) == (3, 1)
+
+
+async def test_deletions_of_a_session_that_broke_before_quit_are_not_counted(tmp_path: Path) -> None:
+    async with Server(MAIL, faults=[Cut("DELE 3", times=1)]) as server, Maildir(tmp_path) as box:
+        report = await pop3aio.collect(
+            lambda: opened(server), box, journal=tmp_path / "journal", delete=pop3aio.Delete()
+        )
+        assert (report.deleted, report.commit, len(server.mailbox)) == (3, "committed", 0)

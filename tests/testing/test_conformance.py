@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from maildir import Maildir
-from pop3aio import Identity, SQLiteJournal
-from pop3aio.testing import check_journal, check_store
-from tests.fetch.support import MemoryJournal
+from pop3aio import Delete, Identity, SQLiteJournal, fetch
+from pop3aio.testing import Server, check_journal, check_store
+from tests.fetch.support import MemoryJournal, session
 
 
 async def test_the_maildir(tmp_path: Path) -> None:
@@ -132,11 +132,59 @@ class Twice(Table):
         return await super().submit(source, key=key + "x" * (key in self.rows))
 
 
-@pytest.mark.parametrize("store", [Unread, Half, KeepsBroken, Forgets, Spoils, Keyless, Twice])
-async def test_a_store_that_breaks_a_promise_is_found(store: type[Table]) -> None:
+class Shares(Table):
+    """Keeps what belongs to one message where the next one overwrites it."""
+
+    async def submit(self, source: AsyncIterable[bytes], *, key: str) -> asyncio.Future[None]:
+        self.octets = b"".join([chunk async for chunk in source])
+
+        async def store() -> None:
+            await asyncio.sleep(0)
+            self.rows[key] = self.octets
+
+        return asyncio.ensure_future(store())
+
+
+class Unquoting(Table):
+    """Quotes no line "From ", and unquotes those that it reads, as a careless mbox does."""
+
+    async def submit(self, source: AsyncIterable[bytes], *, key: str) -> asyncio.Future[None]:
+        outcome = await super().submit(source, key=key)
+        self.rows[key] = self.rows[key].replace(b"\n>From ", b"\nFrom ")
+        return outcome
+
+
+class ReturnsNothing(Table):
+    async def submit(self, source: AsyncIterable[bytes], *, key: str) -> Any:
+        await super().submit(source, key=key)
+
+
+@pytest.mark.parametrize(
+    ("store", "text"),
+    [
+        (Unread, "did not read message 1 to its end"),
+        (Half, "whose octets had ended by an exception"),
+        (KeepsBroken, "there is more than"),
+        (Forgets, "message 1 is missing or altered"),
+        (Spoils, "message 2 is missing or altered"),
+        (Keyless, "lacks those of the messages"),
+        (Twice, "message 2 is there 2 times"),
+        (Shares, "message [12] is missing or altered"),
+        (Unquoting, "message 6 is missing or altered"),
+        (ReturnsNothing, r"submit\(\) returned None"),
+    ],
+)
+async def test_a_store_that_breaks_a_promise_is_found(store: type[Table], text: str) -> None:
     kept: dict[str, bytes] = {}
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=text):
         await check_store(lambda: store(kept), read=rows)
+
+
+async def test_fetch_says_what_a_store_must_return() -> None:
+    async with Server([b"Subject: x\r\n\r\n"]) as server, session(server) as client:
+        with pytest.raises(TypeError, match="must return what to await"):
+            await fetch(client, ReturnsNothing({}), journal=MemoryJournal(), delete=Delete())
+    assert len(server.mailbox) == 1
 
 
 class Remembers(Punctual):
