@@ -100,11 +100,11 @@ def write() -> None:
         text = path.read_text()
         for table in tables:
             new = table()
-            heading = re.escape(new.partition("\n")[0])
-            text, count = re.subn(
-                rf"^{heading}\n(\|.*\n)+", lambda _, new=new: new + "\n", text, flags=re.MULTILINE
-            )  # type: ignore[misc]
-            assert count == 1, f"{name} has no table for {table.__name__}"
+            old = re.compile(rf"^{re.escape(new.partition(chr(10))[0])}\n(\|.*\n)+", re.MULTILINE)
+            found = old.findall(text)
+            assert len(found) == 1, f"{name} has no table for {table.__name__}, or two"
+            start, end = next(old.finditer(text)).span()
+            text = text[:start] + new + "\n" + text[end:]
         path.write_text(text)
 
 
