@@ -39,7 +39,7 @@ __all__ = (
 Tls: TypeAlias = Literal["implicit", "starttls", "none"]
 
 PORTS: dict[Tls, int] = {"implicit": 995, "starttls": 110, "none": 110}
-"""The port that each way to TLS has where none is named."""
+"""The usual port for each way to TLS."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 

@@ -32,8 +32,8 @@ __all__ = ("BodyDecoder",)
 _STUFFED = re.compile(rb"\r\n\.")
 _search_stuffed = _STUFFED.search
 
-# A body without a single dot (base64) never leaves memchr; text with a dot in every sentence leaves it after this
-# many that do not begin a line.
+# Start with `find`, which is memchr. After this many dots that do not begin a line, go on with the expression: text has
+# a dot in every sentence, base64 has none.
 _MEMCHR_TRIES = 4
 
 _CR, _LF, _DOT = b"\r\n."

@@ -73,8 +73,8 @@ class Connection:
             PIPELINING (RFC 2449 section 6.6).
         limits: how much the server may send.
         secure: whether the octets already travel under TLS.
-        bare_lf: accept LF for a line end. A greeting that ends in a bare LF switches that on by itself, since no
-            sender of mail has a say in a greeting.
+        bare_lf: accept LF for a line end. If the greeting ends in a bare LF, this switches itself on. That is safe,
+            since no mail can influence the greeting.
 
     Raises:
         ValueError: the window is no whole number above 0.
@@ -390,7 +390,9 @@ class Connection:
         if self._buffer:
             line = self._buffer.line()
             rest = line or self._buffer.rest()
-            self._fail(UnsolicitedResponse(f"the server sent what nobody asked for: {excerpt(rest)}", rest))
+            self._fail(
+                UnsolicitedResponse(f"the server sent octets that answer no command: {excerpt(rest)}", rest)
+            )
         if self._eof:
             self._session.closed()
             return ConnectionClosed()

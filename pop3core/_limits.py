@@ -9,7 +9,9 @@ __all__ = ("Limits",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds for what a server sends; beyond one of them the connection ends, by `LimitExceeded` where none is named.
+    """Limits for what a server may send.
+
+    When a limit is exceeded, the connection ends with `LimitExceeded`, unless the field names another error.
 
     The defaults are far above what real servers need (RFC 1939 allows 512 octets in a status line) and far below
     what would hurt.

@@ -21,7 +21,7 @@ class ByPassword:
 
     async def log_in(self, client: Client, user: str) -> None:
         """Log in; raises what the client does."""
-        # Who asks for -PLUS by name wants the best binding there is, under TLS 1.3 that to the certificate.
+        # A person who names -PLUS wants the best channel binding there is. Under TLS 1.3 that is the certificate's.
         bound = self.mechanism is not None and self.mechanism.endswith("-PLUS")
         await client.login(
             user,

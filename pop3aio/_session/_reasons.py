@@ -19,7 +19,7 @@ def violation(error: POP3Error, masks: Masks, stage: Stage) -> POP3Error:
     """Tell a lost connection from a broken protocol, without the secrets that the server may have echoed."""
     if isinstance(error, UnsolicitedResponse) and (raw := masks.octets(error.raw)) != error.raw:
         error = UnsolicitedResponse(
-            f"the server sent what nobody asked for: {printable(repr(raw[:80]))}", raw
+            f"the server sent octets that answer no command: {printable(repr(raw[:80]))}", raw
         )
     elif isinstance(error, RemoteProtocolError) and masks.shows(_quoted(error)):
         kept, error = error, copy.copy(error)

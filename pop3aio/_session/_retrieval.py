@@ -41,7 +41,7 @@ _UNKNOWN = 1 << 16
 
 
 class Retrieval:
-    """The messages of `Client.retrieve`, in the order of their numbers' coming; an async iterator of `Message`.
+    """The messages of `Client.retrieve`, in the order in which the numbers were given; an async iterator of `Message`.
 
     Commands are kept in flight up to the connection's window, for 4 MiB of messages and at least one beside that which
     is being read; one of unknown size counts as 64 KiB. A refused message is yielded like any other, with its `error`
@@ -159,7 +159,7 @@ class Retrieval:
         """Ask for more messages, as far as window, octets and numbers allow; wait only where nothing is in flight."""
         numbers = self._numbers
         window = self._queue.core.window
-        # By halves: one write, and one packet, carries many commands.
+        # Refill only when half of the window is free, so that many commands share a write and a packet.
         if len(self._in_flight) > window // 2 or self._ahead > _AHEAD // 2:
             return
         while not numbers.exhausted and self._ahead < _AHEAD and (room := window - len(self._in_flight)) > 0:

@@ -164,7 +164,7 @@ class Dialogue:
             self._mailbox = None
 
     def _ended(self) -> None:
-        # Who reconnects at once must not find the mailbox locked by the session just dropped. A QUIT that was
+        # A client that reconnects at once must not find the mailbox locked by the session just dropped. A QUIT that was
         # received counts, though: a client may send it and close.
         if self._keyword != "QUIT" and not self._wire.has_received(b"QUIT"):
             self._release()

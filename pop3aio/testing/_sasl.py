@@ -1,6 +1,6 @@
 """The server's side of the SASL mechanisms, each one generator: it yields challenges and is sent the responses.
 
-A generator returns the name of who has proved to be one of the accounts. It raises Refusal for wrong credentials, and
+A generator returns the name of the account whose credentials were proved. It raises Refusal for wrong credentials, and
 ValueError for a response that cannot be understood.
 """
 

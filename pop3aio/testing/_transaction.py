@@ -137,7 +137,7 @@ class Transaction(Dialogue):
             return
         popped = self._retrieved if self._quirks.hides_popped else ()
         self.removed: list[str] = [uids[number - 1] for number in self.deleted]
-        # The lock is gone before the answer is out: who has read it may log in again.
+        # Release the lock before the answer is written: a client that has read the answer may log in again at once.
         self._release(self.removed, popped=[uids[number - 1] for number in popped])
         self._ok("bye")
         self.close()

@@ -189,7 +189,7 @@ async def test_octets_that_nobody_asked_for() -> None:
     async def play(peer: Peer) -> None:
         await peer.answer(b"RETR 1", b"+OK\r\n.\r\n+OK 2 fake\r\n")
 
-    async with broken(play, pop3aio.UnsolicitedResponse, "what nobody asked for: b'.OK 2 fake") as (
+    async with broken(play, pop3aio.UnsolicitedResponse, "octets that answer no command: b'.OK 2 fake") as (
         client,
         server,
     ):

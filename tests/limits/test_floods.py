@@ -163,7 +163,7 @@ FLOODS: dict[str, Flood] = {
         lambda client: _twice(client.noop),
         b"",
         b"+OK\r\n",
-        "what nobody asked for",
+        "octets that answer no command",
         kind=pop3aio.UnsolicitedResponse,
     ),
 }
