@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias
 
-from pop3core import Capabilities, Greeting, POP3Error, Reply
+from pop3core import Capabilities, Greeting, LocalProtocolError, POP3Error, Reply
 
 __all__ = (
     "KNOWN_CODES",
@@ -20,6 +20,7 @@ __all__ = (
     "CommitUncertain",
     "ConcurrencyError",
     "ConnectionLost",
+    "CredentialsNotCarried",
     "LoginDelay",
     "MailboxInUse",
     "MechanismUnavailable",
@@ -207,6 +208,24 @@ class MechanismUnavailable(POP3Error):
 
     def __str__(self) -> str:
         return self.what + ("; name one as mechanism to try it" if self.hint == "mechanism" else "")
+
+
+class CredentialsNotCarried(LocalProtocolError):
+    """The name or the password has characters that the commands of this server must not carry (RFC 6856 section 2.2).
+
+    Nothing was sent. ``mechanism="USER"`` sends them by USER and PASS knowingly.
+
+    Attributes:
+        what: what is wrong, without the advice that `str` adds for programmers.
+    """
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without advice."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.what + "; mechanism='USER' sends them even so"
 
 
 class ResponseTimeout(POP3Error, TimeoutError):

@@ -13,6 +13,7 @@ from pop3aio._errors import (
     AuthenticationError,
     CommandError,
     ConnectionLost,
+    CredentialsNotCarried,
     LoginDelay,
     MailboxInUse,
     MechanismUnavailable,
@@ -20,8 +21,10 @@ from pop3aio._errors import (
     ServerPermanentError,
     ServerTemporaryError,
     TlsError,
+    counted,
     printable,
 )
+from pop3aio._fetch._changed import MaildropChanged
 from pop3aio._fetch._journal import JournalError
 from pop3core import POP3Error, RemoteProtocolError
 
@@ -38,6 +41,15 @@ _MAY_WANT_CERTIFICATE = "if the server wants a certificate of its clients, give 
 _BARE_LF = "if the server ends its lines by LF alone, say --bare-lf"
 _NO_CAPA = "if the server cannot answer CAPA, say --no-capa"
 _HINTS = {"bare_lf": _BARE_LF, "capa": _NO_CAPA}
+
+
+_WITH_ADVICE = (
+    ConnectionLost,
+    CredentialsNotCarried,
+    MechanismUnavailable,
+    RemoteProtocolError,
+    ResponseTimeout,
+)
 
 
 class Failed(Exception):
@@ -88,9 +100,25 @@ def _of_system(error: OSError) -> str:
 
 def _what(error: POP3Error) -> str:
     """Return what is wrong, without the library's advice to programmers."""
-    if isinstance(error, ConnectionLost | RemoteProtocolError | ResponseTimeout | MechanismUnavailable):
+    if isinstance(error, _WITH_ADVICE):
         return error.what
+    if isinstance(error, MaildropChanged):
+        return _what_changed(error)
     return str(error)
+
+
+def _what_changed(error: MaildropChanged) -> str:
+    if error.reason == "account":
+        return (
+            f"of {counted(error.listed)} of {error.account} {error.known} are known as those of {error.other}, so "
+            f"nothing was fetched: say --account-name {error.other} to go on with them, --again to fetch them again, "
+            "or --adopt to take them as known"
+        )
+    return (
+        f"each of {counted(error.listed)} of {error.account} has a new unique-id, and {error.known} of them look like "
+        "messages that are known, so nothing was fetched: say --adopt to take them as known, or --again to fetch them "
+        "again"
+    )
 
 
 def _hint(error: POP3Error) -> str:
@@ -110,6 +138,8 @@ def _hint(error: POP3Error) -> str:
             return _HINTS.get(error.hint or "", "run with -v to see what the server said")
         case MechanismUnavailable(hint="mechanism"):
             return "name one by --auth to try it"
+        case CredentialsNotCarried():
+            return "say --auth USER to send them even so"
     return ""
 
 

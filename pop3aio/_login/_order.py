@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from pop3aio._errors import MechanismUnavailable
-from pop3core import Capabilities, LocalProtocolError, POP3Error, sasl
+from pop3aio._errors import CredentialsNotCarried, MechanismUnavailable
+from pop3core import Capabilities, POP3Error, sasl
 
 __all__ = ("POLICY", "Given", "Kind", "Rule", "mechanism_for", "password_ways", "token_ways", "utf8_allowed")
 
@@ -195,10 +195,10 @@ def _offered(capabilities: Capabilities | None) -> list[Rule]:
 def _no_way(user_offered: bool, last: list[str]) -> POP3Error:
     """Return the error that says why nothing can be tried with a password, and what can be done about it."""
     if user_offered:
-        return LocalProtocolError(
+        return CredentialsNotCarried(
             "this server takes the login by USER and PASS only, which must not carry a space in the user name nor, "
             "unless the server announces UTF8 USER, other characters than ASCII (RFC 6856 section 2.2). AUTH PLAIN "
-            "carries them, but the server does not list it; mechanism='USER' sends them even so"
+            "carries them, but the server does not list it"
         )
     return MechanismUnavailable(
         f"the server offers {', '.join(last)} alone, which is not used without TLS", hint="mechanism"

@@ -14,12 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pop3aio._errors import CommandError, ConnectionLost, MechanismUnavailable, TlsRequired, command_error
+from pop3aio._errors import (
+    CommandError,
+    ConnectionLost,
+    CredentialsNotCarried,
+    MechanismUnavailable,
+    TlsRequired,
+    command_error,
+)
 from pop3aio._login._attempt import Attempt
 from pop3aio._login._exchange import Exchange
 from pop3aio._login._order import utf8_allowed
 from pop3aio._session._session import Session
-from pop3core import Apop, Command, LocalProtocolError, POP3Error, Reply, User, Utf8, sasl
+from pop3core import Apop, Command, POP3Error, Reply, User, Utf8, sasl
 
 __all__ = ("LoginSteps",)
 
@@ -142,10 +149,9 @@ class LoginSteps(Session):
     def _check_utf8(self, keyword: str, *words: str) -> None:
         """Raise LocalProtocolError if a command must not carry these words (RFC 6856 section 2.2)."""
         if not all(word.isascii() for word in words) and not utf8_allowed(self.capabilities):
-            raise LocalProtocolError(
+            raise CredentialsNotCarried(
                 f"{keyword} must not carry other characters than ASCII here: the server does not announce UTF8 USER "
-                "(RFC 6856 section 2.2). AUTH PLAIN carries them, if the server has it; login(mechanism='USER') sends "
-                "them by USER and PASS even so"
+                "(RFC 6856 section 2.2). AUTH PLAIN carries them, if the server has it"
             )
 
     async def _announce_utf8(self, keyword: str, *words: str, forced: bool = False) -> None:

@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import trustme
@@ -22,6 +23,24 @@ from pop3aio.testing import Server, Session
 from tests.kit.script import Peer, Script, capa
 
 from .support import PASSWORD, Cli, mails, secured, url
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("user", "r\u00e9ception"), ("first%20last", "pw"), ("j\u00fcrgen", "pw")]
+)
+async def test_what_user_and_pass_must_not_carry(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, user: str, password: str
+) -> None:
+    """Nothing is sent, and the line says how to send it knowingly."""
+    monkeypatch.setenv("POP3AIO_PASSWORD", password)
+    users = {unquote(user): password}
+    async with Server(mails(1), users=users, capabilities=["USER", "UIDL", "TOP"]) as server:
+        result = await cli("list", *url(server, user))
+        assert result.status == 4
+        assert "--auth USER" in result.error
+        assert "mechanism=" not in result.error
+        assert not any(command.startswith(("USER", "PASS", "AUTH")) for command in server.commands)
+        assert (await cli("list", *url(server, user), "--auth", "USER")).status == 0
 
 
 @pytest.mark.parametrize(("way", "command"), [("PLAIN", "AUTH PLAIN"), ("user", "USER user")])

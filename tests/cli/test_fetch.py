@@ -101,6 +101,26 @@ async def test_quiet(cli: Cli, tmp_path: Path) -> None:
     assert "try again later" in failed.error
 
 
+async def test_a_maildrop_that_looks_new(cli: Cli, tmp_path: Path) -> None:
+    """What to do is said in words of the command."""
+    box = tmp_path / "Mail"
+    messages = [*mails(30, 500), *mails(30, 900)]
+    async with Server(messages) as server, Server(messages) as other:
+        assert (await cli("fetch", *url(server), box, "--account-name", "user@here")).status == 0
+        for uid, message in zip(server.mailbox.uids, server.mailbox.messages, strict=True):
+            other.mailbox.remove(other.mailbox.uids[0])
+            other.mailbox.add(message, uid=uid)
+        moved = await cli("fetch", *url(other), box, "--account-name", "user@there")
+        for uid, message in zip(server.mailbox.uids, messages, strict=True):
+            server.mailbox.remove(uid)
+            server.mailbox.add(message)
+        renamed = await cli("fetch", *url(server), box, "--account-name", "user@here")
+    assert moved.status == renamed.status == 1
+    assert "say --account-name user@here to go on with them, --again to fetch them again" in moved.error
+    assert "say --adopt to take them as known, or --again to fetch them again" in renamed.error
+    assert "=" not in moved.error + renamed.error
+
+
 async def test_limit(cli: Cli, tmp_path: Path) -> None:
     box = tmp_path / "Mail"
     async with Server(mails(3)) as server:
