@@ -83,7 +83,7 @@ class Incoming:
         self.changed: RemoteProtocolError | None = None
         self.failure: POP3Error | None = None
         # Whether the run was cancelled while the server, and not the store, was waited for.
-        self.interrupted = False
+        self.interrupted: bool = False
 
     def __repr__(self) -> str:
         return f"<pop3aio.Incoming {self.number}, {counted(self.octets, 'octet')} read>"
