@@ -145,6 +145,14 @@ def test_names_with_a_space(name: str) -> None:
         Apop(name, DIGEST)
 
 
+def test_a_name_with_spaces_that_are_asked_for() -> None:
+    assert User("two words", blanks=True).encode() == b"USER two words\r\n"
+    assert User("user", blanks=True).encode() == b"USER user\r\n"
+    for name in ("", "two\r\nlines", "x" * 255):
+        with pytest.raises(LocalProtocolError):
+            User(name, blanks=True)
+
+
 @pytest.mark.parametrize(
     "digest", [DIGEST[:-1], DIGEST + "0", DIGEST.upper(), "g" * 32, DIGEST + "\n", "\u0661" * 32]
 )

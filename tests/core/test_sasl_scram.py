@@ -148,11 +148,13 @@ def test_rfc_7677(fixed_nonce: Fixed) -> None:
     [
         ("SCRAM-SHA-1", "sha1", None, b"n"),
         ("SCRAM-SHA-256", "sha256", None, b"n"),
+        ("SCRAM-SHA-512", "sha512", None, b"n"),
         ("SCRAM-SHA-1", "sha1", ("tls-unique", b"\x14\x00\xff"), b"y"),
         ("SCRAM-SHA-256", "sha256", ("tls-exporter", b"\xff" * 32), b"y"),
         ("SCRAM-SHA-1-PLUS", "sha1", ("tls-unique", b"\x14\x00\xff"), b"p=tls-unique"),
         ("SCRAM-SHA-256-PLUS", "sha256", ("tls-exporter", b"\xff" * 32), b"p=tls-exporter"),
         ("SCRAM-SHA-256-PLUS", "sha256", ("tls-server-end-point", b"\x00"), b"p=tls-server-end-point"),
+        ("SCRAM-SHA-512-PLUS", "sha512", ("tls-exporter", b"\xff" * 32), b"p=tls-exporter"),
     ],
 )
 def test_a_whole_run(name: str, algorithm: str, binding: Binding, flag: bytes) -> None:
@@ -505,9 +507,11 @@ def test_what_is_shown_while_it_runs(fixed_nonce: Fixed) -> None:
     [
         ("SCRAM-SHA-1", None),
         ("SCRAM-SHA-256", None),
+        ("SCRAM-SHA-512", None),
         ("SCRAM-SHA-256", ("tls-unique", b"finished")),
         ("SCRAM-SHA-1-PLUS", ("tls-unique", b"finished")),
         ("SCRAM-SHA-256-PLUS", ("tls-server-end-point", b"digest")),
+        ("SCRAM-SHA-512-PLUS", ("tls-unique", b"finished")),
     ],
 )
 def test_scramp(name: str, binding: Binding) -> None:

@@ -248,7 +248,9 @@ def test_stls_after_utf8() -> None:
     connection.data_to_send()
     with pytest.raises(LocalProtocolError, match="UTF8"):
         connection.send(Stls())
+    assert not connection.utf8
     say(connection, b"+OK\r\n")
+    assert connection.utf8
     with pytest.raises(LocalProtocolError, match="UTF8"):
         connection.send(Stls())
 

@@ -6,6 +6,8 @@ import hashlib
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,31 @@ def expecting(answer: bytes, *capabilities: str) -> Play:
 async def test_a_mechanism_of_ones_own() -> None:
     async with in_clear(expecting(b"+OK\r\n", "SASL X-ECHO", "PIPELINING")) as (client, _):
         await client.authenticate(Echo(PASSWORD), allow_insecure=True)
+        assert client.state is pop3aio.State.TRANSACTION
+
+
+async def test_the_mechanism_in_the_documents() -> None:
+    """The class in docs/login.md logs in, refuses a challenge that it does not know, and hides its secret."""
+    text = (Path(__file__).parents[2] / "docs" / "login.md").read_text()
+    [example] = re.findall("```python\n(class Ticket.*?)\n\nawait", text, re.DOTALL)
+    names: dict[str, Any] = {"sasl": sasl}
+    exec(example, names)
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "SASL X-TICKET", "PIPELINING")
+        await peer.answer(b"AUTH X-TICKET", challenge(b"what?"))
+        await peer.answer(b"*", b"-ERR\r\n")
+        await peer.answer(b"AUTH X-TICKET", GO_ON)
+        await peer.answer(b64encode(b"ticket-4711"), b"-ERR ticket-4711 is used up\r\n")
+        await peer.answer(b"AUTH X-TICKET", GO_ON)
+        await peer.answer(b64encode(b"ticket-4712"), b"+OK\r\n")
+
+    async with in_clear(play) as (client, _):
+        with pytest.raises(sasl.ChallengeRefused, match="empty challenge"):
+            await client.authenticate(names["Ticket"]("ticket-4710"), allow_insecure=True)
+        with pytest.raises(pop3aio.AuthenticationError, match=r"X-TICKET: \*\*\*$"):
+            await client.authenticate(names["Ticket"]("ticket-4711"), allow_insecure=True)
+        await client.authenticate(names["Ticket"]("ticket-4712"), allow_insecure=True)
         assert client.state is pop3aio.State.TRANSACTION
 
 
