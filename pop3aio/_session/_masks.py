@@ -88,8 +88,9 @@ def masked(reply: Reply) -> Reply:
     """Return a reply of which only the status and a well-known response code are left."""
     code = reply.code or ""
     known = next((name for name in KNOWN_CODES if code == name or code.startswith(f"{name}/")), None)
-    raw = reply.raw.partition(b" ")[0] + (f" [{known}] ***" if known else " ***").encode()
-    return replace(reply, raw=raw, text=raw.partition(b" ")[2].decode(), code=known)
+    text = f"[{known}] ***" if known else "***"
+    # Not the first word of what came: some servers leave out the space behind the status.
+    return replace(reply, raw=f"{'+OK' if reply.ok else '-ERR'} {text}".encode(), text=text, code=known)
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:

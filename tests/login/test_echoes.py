@@ -172,6 +172,30 @@ async def test_each_way_to_echo(shape: str, when: str, caplog: pytest.LogCapture
     assert f"wrong: {shapes(SECRET)[shape].decode()}" not in written
 
 
+@pytest.mark.parametrize("glued", [b"", b":", b"\t"])
+@pytest.mark.parametrize("own", [False, True])
+async def test_a_text_without_a_space_in_front(
+    glued: bytes, own: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def play(peer: Peer) -> None:
+        mechanism = "X-OWN" if own else "PLAIN"
+        await welcome(peer, f"SASL {mechanism}")
+        await peer.answer(f"AUTH {mechanism}".encode(), GO_ON)
+        await peer.line()
+        peer.send(b"-ERR" + glued + PASSWORD.encode() + b" is wrong\r\n")
+
+    async with in_clear(play) as (client, _):
+        with pytest.raises(pop3aio.AuthenticationError) as caught:
+            await client.authenticate(
+                Silent() if own else sasl.Plain(USER, PASSWORD),
+                allow_insecure=True,
+            )
+    assert (caught.value.reply.raw, caught.value.text) == (b"-ERR ***", "***")
+    assert PASSWORD not in caplog.text
+
+
 @pytest.mark.parametrize("secret", ["abc", "a", "x!", "42"])
 @pytest.mark.parametrize("mechanism", ["USER", "PLAIN", "CRAM-MD5"])
 async def test_a_short_secret_in_the_answer_to_a_login(
