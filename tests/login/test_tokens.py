@@ -281,3 +281,19 @@ async def test_reasons_that_hold_the_token(certificates: Certificates, what: Cal
         for shown in (str(caught.value), repr(vars(caught.value)), repr(caught.value)):
             assert what(TOKEN).strip("no: !") not in shown
         assert "***" in str(caught.value.status)
+
+
+async def test_an_auth_line_that_is_refused(certificates: Certificates) -> None:
+    """There is no other way with a token; it was not sent, and a second one is not asked for."""
+
+    async def play(peer: Peer) -> None:
+        await welcome(peer, "SASL XOAUTH2 OAUTHBEARER PLAIN", "USER")
+        await peer.answer(b"AUTH XOAUTH2", b"-ERR not for you\r\n")
+
+    async with under_tls(certificates, play) as (client, server):
+        purse = Purse(TOKEN, "new")
+        with pytest.raises(pop3aio.MechanismUnavailable, match="not for you") as caught:
+            await client.login_oauth(USER, purse)
+        assert caught.value.credentials == "unsent"
+        assert purse.calls == 1
+        assert server.received == [b"CAPA", b"AUTH XOAUTH2"]
