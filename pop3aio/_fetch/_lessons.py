@@ -4,7 +4,10 @@ How it works. A run has steps (`Phase`). Each step has few possible culprits: a 
 well, several commands at once, or a message. What is noted here takes effect in the next run: another command is used,
 commands go one by one, or a message is taken last.
 
-Invariant: what is noted costs speed only. A network may break at any time, so a step may be blamed that is innocent.
+Invariants:
+- Every step in which a session can break, but for the listing itself and the deletions, changes something here. A
+  step that did not would break in the same way in every run, and nothing behind it would ever come.
+- What is noted costs speed only. A network may break at any time, so a step may be blamed that is innocent.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from pop3aio._fetch._intake import Intake
 from pop3aio._fetch._memo import Memo
 from pop3aio._fetch._naming import Naming
 from pop3aio._fetch._notes import FailureKind
+from pop3aio._fetch._since import HeaderDates
 from pop3core import RemoteProtocolError, UnsolicitedResponse
 
 __all__ = ("BROKEN", "Phase", "learn_from_break")
 
-Phase: TypeAlias = Literal["list", "sizes", "prove", "name", "fetch", "alone", "delete", "quit"]
+Phase: TypeAlias = Literal["list", "sizes", "prove", "name", "since", "fetch", "alone", "delete", "quit"]
 
 BROKEN = (ConnectionLost, ResponseTimeout, RemoteProtocolError)
 """What breaks a session."""
@@ -36,6 +40,7 @@ def learn_from_break(
     proving: ProofKind,
     naming: Naming | None,
     intake: Intake | None,
+    dates: HeaderDates | None,
     window: int,
     unproven: int,
 ) -> None:
@@ -45,9 +50,10 @@ def learn_from_break(
         error: what broke the session, one of `BROKEN`.
         phase: the step that was under way.
         memo: takes the note.
-        proving: the command that was tried last, to find out whether it proves a session to be in step.
+        proving: the command that was wished for last, to find out whether it proves a session to be in step.
         naming: the naming of messages without a unique-id, if the run had come to that.
         intake: the fetching, if the run had come to that.
+        dates: the asking for dates in headers, if the run had come to that.
         window: how many commands could be in flight.
         unproven: how many messages the store had taken that were not proven yet.
     """
@@ -69,9 +75,29 @@ def learn_from_break(
         else:
             # Said behind the last proof.
             memo.change_proof()
+    elif phase == "since":
+        assert intake is not None
+        assert dates is not None
+        _learn_from_headers(error, memo, intake, dates, window)
     elif phase in ("fetch", "alone"):
         assert intake is not None
         _learn_from_fetching(error, phase, memo, intake, window, unproven)
+
+
+def _learn_from_headers(
+    error: Exception, memo: Memo, intake: Intake, dates: HeaderDates, window: int
+) -> None:
+    """Ask for headers one by one next time; after that, note which message broke the session."""
+    kind = _kind(error)
+    memo.retest = memo.retest or kind == "cut"
+    memo.topless += 1
+    if window > 1:
+        memo.one_by_one = time.time()
+    if memo.topless > 1:
+        # A header that was cut is seen behind it only.
+        culprit = dates.last if kind == "cut" and dates.last is not None else dates.current
+        if culprit is not None:
+            intake.note(culprit, kind, error)
 
 
 def _learn_from_fetching(

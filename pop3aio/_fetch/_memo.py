@@ -51,6 +51,7 @@ class Memo:
         proof: the command by which the server's sessions are proved to be in step; None until that was tried.
         retest: whether that command is to be tried before it is relied on: a session was out of step since.
         unlisted: which ways to ask for sizes broke a session: 0 none, 1 the listing of single messages, 2 LIST at all.
+        topless: how many sessions in a row broke over the headers that ``since`` asks for.
         unsized: whether the server lists messages with more octets than they have.
         one_by_one: when the server proved unable to take several commands at once (seconds since 1970), or 0.
         group: how many messages are proven together.
@@ -71,6 +72,7 @@ class Memo:
     proof: ProofKind | None = None
     retest: bool = False
     unlisted: int = 0
+    topless: int = 0
     unsized: bool = False
     one_by_one: float = 0.0
     group: int = GROUP
@@ -98,6 +100,7 @@ class Memo:
             notes=_notes(kept.get("notes", ())),
             retest=bool(kept.get("retest", False)),
             unlisted=int(kept.get("unlisted", 0)),
+            topless=int(kept.get("topless", 0)),
             unsized=bool(kept.get("unsized", False)),
             one_by_one=float(kept.get("one_by_one", 0)),
             group=int(kept.get("group", GROUP)),
@@ -130,6 +133,7 @@ class Memo:
             "proof": self.proof,
             "retest": self.retest,
             "unlisted": self.unlisted,
+            "topless": self.topless,
             "unsized": self.unsized,
             "one_by_one": self.one_by_one,
             "group": 0 if self.group == GROUP else self.group,

@@ -23,6 +23,8 @@ from pop3aio._client import Client, ProofKind
 from pop3aio._errors import CommandError, CommitUncertain
 from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._changed import find_change
+from pop3aio._fetch._content import ContentHash
+from pop3aio._fetch._copies import name_copies
 from pop3aio._fetch._deletions import choose_deletions, learn_from_failure, learn_from_success
 from pop3aio._fetch._fence import fence
 from pop3aio._fetch._finish import finish
@@ -36,7 +38,7 @@ from pop3aio._fetch._naming import Naming
 from pop3aio._fetch._notes import Note
 from pop3aio._fetch._plan import Plan, make_plan
 from pop3aio._fetch._report import Failure, FetchReport, Progress, Resolved
-from pop3aio._fetch._since import older_than
+from pop3aio._fetch._since import HeaderDates
 from pop3aio._fetch._wishes import Wishes
 from pop3core import LimitExceeded, RemoteProtocolError
 
@@ -44,6 +46,8 @@ __all__ = ("Run",)
 
 # Seconds for which a server that proved unable is asked for one thing at a time: longer than a message rests at most.
 _ONE_BY_ONE = 8 * 86400.0
+# Sessions in a row that broke over headers, behind which a run does without them.
+_TOPLESS = 4
 
 
 class Run:
@@ -79,6 +83,7 @@ class Run:
         self._proving: ProofKind = "UIDL n"
         self._naming: Naming | None = None
         self._intake: Intake | None = None
+        self._dates: HeaderDates | None = None
         self._left_over: tuple[list[Identity], list[Identity]] = ([], [])
         self._total = Progress(0, 0, 0, 0)
         self._octets = 0
@@ -122,14 +127,16 @@ class Run:
         if new and not report.known:
             new = await self._check_changed(new, listing)
         if self._wishes.adopt and new:
-            await self._adopt(new)
+            await self._take_as_known(new)
+            report.adopted += len(new)
             new = []
         if new:
             new = await self._ask_store(new)
-        plan = await self._plan(new)
+        plan = self._plan(new)
         if plan.sound or plan.suspects:
             await self._find_proof(listing)
         intake = self._intake = self._make_intake(listing)
+        await self._leave_the_old(plan, intake)
         intake.expect(plan.again)
         deletes = bool(choose_deletions(old, listing, self._memo, time.time())[0])
         await self._fetch(intake, plan, deletes)
@@ -173,18 +180,24 @@ class Run:
             left = [identity for identity in memo.deleting if identity in present]
             report.resolved = Resolved(len(memo.deleting) - len(left), len(left))
             self._left_over = (memo.deleting, left)
+        # At once, also where the deletion was not confirmed. To take a hidden message for a deleted one costs a second
+        # copy; to take a new message for one that is known, under a unique-id used again, would lose it. Messages that
+        # could not be named keep those from being forgotten that are named by their content, and no others.
+        gone = [
+            identity
+            for identity in (*memo.deleting, *memo.deleted)
+            if identity not in present and (listing.complete or not ContentHash.made(identity.uid))
+        ]
+        await self._ledger.forget(gone)
+        # A message that came later under such a unique-id is not the one whose copy was doubtful.
+        memo.forget(gone)
+        forgotten = set(gone)
+        memo.deleted = [identity for identity in memo.deleted if identity not in forgotten]
+        report.returned = sum(identity in present for identity in memo.deleted)
+        for identity in gone:
+            memo.sample.pop(identity, None)
         if listing.complete:
-            # At once, also where the deletion was not confirmed. To take a hidden message for a deleted one costs a
-            # second copy; to take a new message for one that is known, under a unique-id used again, would lose it.
-            gone = [identity for identity in (*memo.deleting, *memo.deleted) if identity not in present]
-            await self._ledger.forget(gone)
-            # A message that came later under such a unique-id is not the one whose copy was doubtful.
-            memo.forget(gone)
-            memo.deleted = [identity for identity in memo.deleted if identity in present]
-            report.returned = len(memo.deleted)
             memo.prune(present, time.time())
-            for identity in gone:
-                memo.sample.pop(identity, None)
 
     def _drop_recorded(self, listing: Listing, new: Sequence[Item]) -> None:
         """Take what the journal has after all out of what is doubtful: a call may fail behind its work."""
@@ -223,65 +236,33 @@ class Run:
             raise change
         return new
 
-    async def _adopt(self, items: Sequence[Item]) -> None:
-        """Take messages as known without fetching them."""
+    async def _take_as_known(self, items: Sequence[Item]) -> None:
+        """Note messages as known without fetching them: they are never deleted."""
         found = [item.identity for item in items]
         await self._ledger.adopt(found)
-        self._report.adopted += len(found)
         self._memo.forget(found)
         self._memo.remember(_stay(items))
 
     async def _ask_store(self, new: list[Item]) -> list[Item]:
         """Learn of which messages the store has a copy already, and under which key each is to come."""
-        memo, account = self._memo, self._ledger.account
-        held = await self._store.keys() if self._store.knows_keys else ()
-        lost = memo.fresh and not self._report.known
-        recovered = []
-        for item in new:
-            doubtful = memo.doubtful.get(item.identity)
-            coming = memo.coming.get(item.identity)
-            if doubtful is not None or coming is not None:
-                item.set_generation((doubtful if doubtful is not None else coming) or 0, account)
-                item.held = doubtful is not None or item.key(account) in held
-            elif not self._store.knows_keys:
-                # Nobody can be asked whether the store has a message of an earlier use of this unique-id.
-                item.generation = self._now
-            elif held:
-                if lost and item.key(account) in held:
-                    # The journal knows nothing of this maildrop, and the store has the message: the journal was lost.
-                    recovered.append(item)
-                    continue
-                item.name_anew(account, held)
-        return await self._recover(new, recovered)
-
-    async def _recover(self, new: list[Item], recovered: list[Item]) -> list[Item]:
-        """Do what can be done for messages that the store has, and of which the journal knows nothing."""
+        recovered = await name_copies(
+            new,
+            self._store,
+            self._ledger,
+            self._memo,
+            lost=self._memo.fresh and not self._report.known,
+            keeps=self._wishes.keep_seconds is None,
+            now=self._now,
+        )
         if not recovered:
             return new
-        if self._wishes.keep_seconds is not None or not self._ledger.adopts:
-            # What stands in the store was perhaps never proved to be whole, and must not cost the original. The message
-            # is fetched again; a store that can compare the two keeps one.
-            held = await self._store.keys()
-            for item in recovered:
-                item.name_anew(self._ledger.account, held)
-            return new
-        await self._adopt(recovered)
-        self._report.adopted -= len(recovered)
+        await self._take_as_known(recovered)
         self._report.recovered = len(recovered)
         known = {item.identity for item in recovered}
         return [item for item in new if item.identity not in known]
 
-    async def _plan(self, new: list[Item]) -> Plan:
+    def _plan(self, new: list[Item]) -> Plan:
         plan = make_plan(new, self._memo, self._wishes, self._client.limits.message, time.time())
-        earliest = self._wishes.earliest
-        if earliest is not None and plan.sound:
-            old = await older_than(self._client, plan.sound, earliest)
-            if old:
-                await self._adopt(old)
-                self._report.adopted -= len(old)
-                self._report.left += len(old)
-                known = {item.identity for item in old}
-                plan.sound = [item for item in plan.sound if item.identity not in known]
         self._report.left += plan.left
         self._report.put_off += plan.put_off
         self._report.failed += plan.failures
@@ -308,23 +289,40 @@ class Run:
         self._phase = "sizes"
         await fence(self._client)
         self._phase = "prove"
-        kind = memo.proof or "UIDL n"
+        self._proving = memo.proof or "UIDL n"
         tried: set[ProofKind] = set()
-        while True:
-            proof = listing.proof(kind)
-            if proof.kind in tried:
-                memo.proof, self._phase = None, "list"
-                raise RemoteProtocolError(
-                    "the server answers neither UIDL nor LIST for messages that it has listed, so that nothing proves "
-                    "a session to be in step; nothing was fetched"
-                )
-            self._proving = proof.kind
-            tried.add(proof.kind)
-            if await self._client.prove(proof):
+        for _ in NEXT_PROOF:
+            # The listing may have no answers for this kind; another one stands in for it then.
+            proof = listing.proof(self._proving)
+            if proof.kind not in tried and await self._client.prove(proof):
                 break
-            kind = NEXT_PROOF[proof.kind]
+            tried.add(proof.kind)
+            self._proving = NEXT_PROOF[self._proving]
+        else:
+            memo.proof, self._phase = None, "list"
+            raise RemoteProtocolError(
+                "the server answers neither UIDL nor LIST for messages that it has listed, so that nothing proves a "
+                "session to be in step; nothing was fetched"
+            )
         await fence(self._client)
         memo.proof, memo.retest = proof.kind, False
+
+    async def _leave_the_old(self, plan: Plan, intake: Intake) -> None:
+        """Take as known what is older than the caller wishes, by its header."""
+        earliest = self._wishes.earliest
+        if earliest is None or not plan.sound or self._memo.topless >= _TOPLESS:
+            return
+        self._phase = "since"
+        self._dates = HeaderDates(self._client, intake.proof)
+        old = await self._dates.older_than(plan.sound, earliest, alone=self._memo.topless > 0)
+        self._memo.topless = 0
+        if not old:
+            return
+        await self._take_as_known(old)
+        self._report.left += len(old)
+        known = {item.identity for item in old}
+        plan.sound = [item for item in plan.sound if item.identity not in known]
+        plan.again = [item for item in plan.again if item.identity not in known]
 
     # -- fetching
 
@@ -369,6 +367,8 @@ class Run:
         learn_from_failure(memo, *self._left_over, now)
         memo.group = min(GROUP, memo.group * 2)
         memo.killed = 0
+        # Where headers break each session, they are asked for once more in a later run.
+        memo.topless = min(memo.topless, _TOPLESS - 1)
         chosen, rest = choose_deletions(deletable, listing, memo, now)
         report.more = report.more or bool(rest)
         memo.deleting = [item.identity for item in chosen]
@@ -429,6 +429,7 @@ class Run:
                     proving=self._proving,
                     naming=self._naming,
                     intake=intake,
+                    dates=self._dates,
                     window=self._client.window,
                     unproven=unproven,
                 )

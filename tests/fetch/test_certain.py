@@ -176,6 +176,34 @@ async def test_a_unique_id_that_is_used_again(tmp_path: Path) -> None:
     assert subjects == {b"Subject: old", b"Subject: new"}
 
 
+async def test_a_unique_id_that_is_used_again_beside_a_message_without_a_name(tmp_path: Path) -> None:
+    """The first message has two unique-ids and is refused, so that not everything that is listed has a name."""
+
+    async def hook(session: Session, keyword: str, argument: str) -> bool:
+        if keyword == "UIDL" and not argument:
+            uids = ["one", *session.server.mailbox.uids[1:]]
+            lines = [f"{number} {uid}\r\n" for number, uid in enumerate(uids, 1)]
+            session.write(f"+OK\r\n1 another\r\n{''.join(lines)}.\r\n".encode())
+            return True
+        if keyword == "RETR" and argument == "1":
+            session.write(b"-ERR damaged\r\n")
+            return True
+        return False
+
+    async with (
+        Server([b"Subject: damaged\r\n\r\n"], on_command=hook) as server,
+        Maildir(tmp_path / "box") as box,
+    ):
+        for number in range(3):
+            server.add(b"Subject: %d\r\n\r\n" % number, uid="again")
+            # The next listing comes without it, and yet another one with the next message under its name.
+            for _ in range(2):
+                await pop3aio.collect(opener(server), box, journal=tmp_path / "journal", delete=Delete())
+            assert len(server.mailbox) == 1
+    subjects = {path.read_bytes().split(b"\n")[0] for path in (tmp_path / "box" / "new").iterdir()}
+    assert subjects == {b"Subject: 0", b"Subject: 1", b"Subject: 2"}
+
+
 async def test_a_unique_id_that_is_used_again_at_once_with_one_store_for_years(tmp_path: Path) -> None:
     async with Server() as server, Maildir(tmp_path / "box") as box:
         for number in range(4):

@@ -31,9 +31,15 @@ def draw_habits(chance: random.Random) -> Habits:
         # Without unique-ids all messages come in each session, to be named: that needs as many commands.
         habits.budget_of = chance.choice(("all", "mail"))
         habits.budget = chance.randrange(30, 60) if habits.budget_of == "all" else chance.randrange(3, 20)
-    if chance.random() < 0.25:
-        kinds = ("lies", "partly", "silent", "silent done", "refuse", "close")
+    if chance.random() < 0.4:
+        # What is deleted without a word, and its name used again, is what the note of deletions is for.
+        kinds = ("lies", "partly", "silent", "silent done", "silent done", "silent done", "refuse", "close")
         habits.quit = Trouble(chance.choice(kinds), chance.choice(_TIMES))
+    if chance.random() < 0.3:
+        habits.top = chance.choice(("refused", "dot"))
+    if not chance.randrange(5):
+        # Below every time-out of the client.
+        habits.delay = chance.choice((0.05, 0.2, 0.4))
     return habits
 
 
@@ -53,11 +59,11 @@ class Senders:
         self._fault_rate = chance.choice((0.0, 0.1, 0.3, 0.6))
         self.used: list[str] = []
 
-    def send(self, serial: int) -> Mail:
-        """Return the next mail."""
+    def send(self, serial: int, sent: float) -> Mail:
+        """Return the next mail, with this date in its header."""
         chance = self._chance
         uid = f"{chance.getrandbits(40):010x}"
-        if self.used and chance.random() < 0.6:
+        if self.used and chance.random() < 0.9:
             uid = self.used.pop(chance.randrange(len(self.used)))
         shape: Shape = "sound"
         forging = knows = False
@@ -68,7 +74,7 @@ class Senders:
             # One sender, one mail: two of them could answer for each other.
             knows = forging and self._know and not self._someone_knows
             self._someone_knows = self._someone_knows or knows
-        mail = make_mail(serial, uid, chance, shape, forging=forging, knows=knows)
+        mail = make_mail(serial, uid, chance, shape, sent=sent, forging=forging, knows=knows)
         if faulty and shape == "sound":
             self._harm(mail)
         return mail
@@ -83,7 +89,7 @@ class Senders:
             case 2:
                 mail.dele = Trouble(chance.choice(("refuse", "close", "stall")), times)
             case 3:
-                words = ("raise", "leave", "unread", "partly", "late", "late leave")
+                words = ("raise", "leave", "unread", "partly", "late", "late leave", "silent")
                 mail.store = Trouble(chance.choice(words), times)
                 if not chance.randrange(8):
                     mail.store = Trouble("stop", chance.choice(_TIMES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import random
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -13,7 +14,9 @@ ALWAYS = 1 << 30
 Shape: TypeAlias = Literal["sound", "dot inside", "dot first", "no end", "bare end"]
 Retr: TypeAlias = Literal["ok", "refuse", "close", "close inside", "stall", "stall inside"]
 Dele: TypeAlias = Literal["ok", "refuse", "close", "stall"]
-StoreWord: TypeAlias = Literal["ok", "raise", "leave", "stop", "unread", "partly", "late", "late leave"]
+StoreWord: TypeAlias = Literal[
+    "ok", "raise", "leave", "stop", "unread", "partly", "late", "late leave", "silent"
+]
 
 
 @dataclass
@@ -53,6 +56,14 @@ class Mail:
     listed_size: int | None = None
     """The size that LIST tells, if that is not the truth."""
     listed_twice: bool = False
+    sent: float = 0.0
+    """The date in its header, in seconds since 1970."""
+    taken_as_known: bool = False
+    """Whether a run was told to take it as known: it need not come, and must not go."""
+    returned: int = 0
+    """How often it came back after it had been deleted."""
+    was_forgotten: bool = False
+    """Whether the journal forgot it, perhaps."""
     forging: bool = False
     knows_own_uid: bool = False
     names: set[str] = field(default_factory=set)
@@ -68,6 +79,7 @@ class Mail:
             "hidden" if self.hidden else "",
             "listed twice" if self.listed_twice else "",
             "forging" if self.forging else "",
+            "taken as known" if self.taken_as_known else "",
             "gone" if self.gone else "",
         ]
         return f"<mail {self.serial} {self.uid} {' '.join(filter(None, faults))}>"
@@ -113,6 +125,7 @@ def forged(chance: random.Random, mail_uid: str | None) -> bytes:
                     b"+OK\r\n",
                     b"+OK %d octets\r\nSubject: forged %d\r\n\r\nforged\r\n.\r\n" % (number * 40, number),
                     b"+OK\r\nSubject: forged\r\n\r\nforged\r\n.\r\n",
+                    b"+OK\r\nDate: Sat, 01 Jan 2000 00:00:00 +0000\r\n\r\n.\r\n",
                     b"+OK %d %s\r\n" % (number, guess.encode()),
                     b"+OK %s\r\n" % guess.encode(),
                     b"+OK %d %d\r\n" % (number, chance.randrange(60, 400)),
@@ -130,10 +143,11 @@ def forged(chance: random.Random, mail_uid: str | None) -> bytes:
 
 
 def make_mail(
-    serial: int, uid: str, chance: random.Random, shape: Shape, *, forging: bool, knows: bool
+    serial: int, uid: str, chance: random.Random, shape: Shape, *, sent: float, forging: bool, knows: bool
 ) -> Mail:
     """Return a message like no other, in one of the shapes that a server mishandles."""
-    head = b"Subject: %d %x\r\n\r\n" % (serial, chance.getrandbits(48))
+    date = email.utils.formatdate(sent).encode()
+    head = b"Subject: %d %x\r\nDate: %s\r\n\r\n" % (serial, chance.getrandbits(48), date)
     lines = [
         b"." * chance.choice((0, 0, 0, 2))
         + chance.randbytes(chance.randrange(1, 20)).hex().encode()
@@ -155,4 +169,4 @@ def make_mail(
         "no end": head + body + b"the end",
         "bare end": head + body + b"the end\n",
     }[shape]
-    return Mail(serial, uid, content, shape, forging=forging, knows_own_uid=knows)
+    return Mail(serial, uid, content, shape, sent=sent, forging=forging, knows_own_uid=knows)

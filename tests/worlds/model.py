@@ -19,6 +19,7 @@ The promises:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,9 +105,20 @@ class Model:
         *,
         taken: int,
         limit: int | None,
+        excused: Callable[[Mail], bool],
         exact: bool,
     ) -> None:
-        """Compare a run's report with what its sessions showed; `exact` if nothing was killed or cancelled."""
+        """Compare a run's report with what its sessions showed.
+
+        Args:
+            report: what the run said.
+            sessions: the server's sessions in it.
+            error: what the run raised.
+            taken: how many messages the store took in it.
+            limit: how many it was to take at most.
+            excused: tells which messages need not come.
+            exact: whether nothing was killed or cancelled.
+        """
         if report.fetched > taken:
             self.violate("untrue", f"fetched {report.fetched}, and the store took {taken} only")
         marked = sum(len(session.marked) for session in sessions)
@@ -126,6 +138,8 @@ class Model:
         if not over and sessions and not getattr(report, "adopted", 0):
             held = self.store.contents()
             for mail in sessions[-1].numbered:
+                if mail.taken_as_known or excused(mail):
+                    continue
                 if not held[mail.content] and not all(m.knows_own_uid for m in sessions[-1].numbered):
                     self.violate(
                         "silent", f"{mail!r} is not in the store, and the report tells nothing of it"
@@ -150,9 +164,15 @@ class Model:
         copies: list[Copy] = [
             copy for copy in self.store.copies() if copy.mail is None or copy.mail.comes_alone
         ]
-        if renamed:
-            # A doubtful copy under a name that the server took back can be found by nobody.
-            copies = [copy for copy in copies if copy.mail is None or copy.data == copy.mail.content]
+        # A doubtful copy under a name that the server took back, or that the journal forgot, can be found by nobody;
+        # and nobody looks for the copies of what was to be taken as known.
+        copies = [
+            copy
+            for copy in copies
+            if copy.mail is None
+            or copy.data == copy.mail.content
+            or not (renamed or copy.mail.was_forgotten or copy.mail.taken_as_known)
+        ]
         held = Counter(copy.data for copy in copies)
         contents = {mail.content: mail for mail in self.all}
         found = []

@@ -113,8 +113,8 @@ def no_note_of_what_is_deleted() -> Iterator[None]:
 MUTANTS: dict[str, Mutant] = {
     "the proof": Mutant(no_proof, "deleted unsafe"),
     "the putting off": Mutant(no_putting_off, "starved"),
-    "the reading to the end": Mutant(no_reading_to_the_end, "deleted unsafe", 90),
-    "the note of what is coming": Mutant(no_note_of_what_is_coming, "twice", 10),
-    "the note of what is doubtful": Mutant(no_note_of_what_is_doubtful, "twice", 10),
-    "the note of what is deleted": Mutant(no_note_of_what_is_deleted, "deleted unsafe", 200),
+    "the reading to the end": Mutant(no_reading_to_the_end, "deleted unsafe", 20),
+    "the note of what is coming": Mutant(no_note_of_what_is_coming, "twice", 100),
+    "the note of what is doubtful": Mutant(no_note_of_what_is_doubtful, "twice"),
+    "the note of what is deleted": Mutant(no_note_of_what_is_deleted, "deleted unsafe"),
 }

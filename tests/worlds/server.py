@@ -34,6 +34,10 @@ class Habits:
     uidl_one: Literal["good", "whole", "numberless", "refused", "dot"] = "good"
     list_all: Literal["good", "refused", "partial"] = "good"
     list_one: Literal["good", "refused", "dot"] = "good"
+    top: Literal["good", "refused", "dot"] = "good"
+    """A dot that is not stuffed ends an answer to TOP too early on any server that has this fault with RETR."""
+    delay: float = 0.0
+    """Seconds until an answer comes."""
     budget: int | None = None
     """After so many commands it closes the session."""
     budget_of: Literal["all", "mail"] = "all"
@@ -49,6 +53,7 @@ class Habits:
             self.uidl_one != "good",
             self.list_all != "good",
             self.list_one != "good",
+            self.top != "good",
             self.budget is not None,
             self.quit.kind != "ok",
         )
@@ -63,6 +68,11 @@ class Maildrop:
         self.mails: list[Mail] = []
         self.on_quit = on_quit
         self.session: Session | None = None
+
+    def bring_back(self, mail: Mail) -> None:
+        """List a message again that was deleted: the server has put its files back."""
+        mail.gone = False
+        self.mails.append(mail)
 
     def remove(self, mails: list[Mail]) -> None:
         """Delete messages for good."""
@@ -263,11 +273,13 @@ class Session:
 
     def _top(self, words: list[str]) -> None:
         mail = self._mail(words)
-        if mail is None or mail.shape != "sound":
+        habits = self._drop.habits
+        if mail is None or habits.top == "refused":
             self._say("-ERR no")
             return
         head = mail.content.partition(b"\r\n\r\n")[0]
-        self._wire.send(b"+OK\r\n" + head + b"\r\n\r\n.\r\n")
+        stray = b".\r\n" if habits.top == "dot" else b""
+        self._wire.send(b"+OK\r\n" + head + b"\r\n\r\n.\r\n" + stray)
 
     def _dele(self, words: list[str]) -> None:
         mail = self._mail(words)

@@ -95,6 +95,10 @@ class _Base:
             error = StoreTrouble("too late") if word == "late" else pop3aio.LeaveOnServer("after all")
             self._later(done, lambda: None, error)
             return done
+        if word == "silent":
+            if mail is not None and mail.serial % 2:
+                keep(Copy(data, mail))
+            return done
         if word != "unread":
             copy = Copy(data, mail)
             self.taken += word == "ok"

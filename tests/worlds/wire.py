@@ -26,12 +26,15 @@ class Wire:
     connection breaks.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, chance: random.Random, cut_at: int | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, chance: random.Random, cut_at: int | None, delay: float = 0.0
+    ) -> None:
         self.reader = asyncio.StreamReader(loop=loop)
         self._loop = loop
         self._chance = chance
         self._left = cut_at
-        self._pieces = chance.randrange(4) == 0
+        self._delay = delay
+        self._pieces = delay > 0 or chance.randrange(4) == 0
         self._out = bytearray()
         self._scheduled = False
         self._ending: str | None = None
@@ -88,11 +91,11 @@ class Wire:
             self._deliver(len(self._out))
         elif not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._piece)
+            self._loop.call_later(self._delay, self._piece)
 
     def _piece(self) -> None:
         self._scheduled = False
-        self._deliver(self._chance.choice((1, 3, 20, 200, 5000)))
+        self._deliver(self._chance.choice((1, 3, 20, 200, 5000)) if not self._delay else len(self._out))
         if self._out and not self.over:
             self._schedule()
 

@@ -11,6 +11,7 @@ Invariant: whatever is drawn comes from generators that are seeded by the world'
 from __future__ import annotations
 
 import asyncio
+import datetime
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,12 @@ from unittest import mock
 import pop3aio
 from pop3aio._session import _proof
 
+from .between import Between
 from .clock import Hang, WorldLoop
-from .drawing import Senders, draw_habits
+from .drawing import draw_habits
 from .journals import FailingJournal
 from .killing import Killed, Mortal
-from .mail import Mail, Trouble, make_mail
+from .mail import Mail, Trouble
 from .model import Model, Violation
 from .server import Maildrop, Session
 from .stores import Appender, Box, StoreTrouble, Table, WiseBox
@@ -35,6 +37,8 @@ from .wire import Wire
 __all__ = ("World", "bound", "run_world")
 
 _DAY = 86400.0
+# A run that takes longer waits for ever.
+_LONG = 7200.0
 _ACCOUNT = "user@world"
 
 
@@ -82,25 +86,30 @@ class World:
         self.habits = draw_habits(chance)
         self.max_size = self._draw_max_size()
         self.drop = Maildrop(self.habits, self.model.at_quit)
-        self.renames = 0
-        self._senders = Senders(chance, self.habits)
+        self.between = Between(chance, self.habits, self.drop, self.model, folder / "journal")
         self._turbulence = chance.choice((0.0, 0.2, 0.6))
         self._deadly = not chance.randrange(3)
-        self._again = False
+        if not chance.randrange(10):
+            # Little goes wrong here, but no deletion is confirmed, and each name is soon used again.
+            self.policy = self.model.policy = pop3aio.Delete()
+            self.habits.quit = Trouble("silent done", 6)
+            self._turbulence, self._deadly = 0.0, False
+        # A date between the two of which the senders draw theirs.
+        self.since = None if chance.randrange(8) else _date(loop.wall() - 100 * _DAY)
+        self._again = self._adopt = False
         self._sessions: list[Session] = []
         self._journal: FailingJournal | None = None
         self._dead = False
         self._calm = False
         self.runs = 0
         self.log: list[str] = []
-        for _ in range(chance.choice((1, 2, 3, 5, 8, 12))):
-            self._arrive()
+        self.between.arrive(loop.wall(), chance.choice((1, 2, 3, 5, 8, 12)))
         if self.habits.uidl == "good" and chance.randrange(12) == 0 and len(self.drop.mails) > 2:
-            self._share_a_uid()
+            self.between.share_a_uid(loop.wall())
 
     def _draw_max_size(self) -> int | None:
         told = (self.habits.uidl, self.habits.list_all, self.habits.list_one) == ("good", "good", "good")
-        return 2000 if told and not random.Random(f"size {self.seed}").randrange(6) else None
+        return self._chance.choice((100, 2000)) if told and not self._chance.randrange(6) else None
 
     # -- mail
 
@@ -110,27 +119,6 @@ class World:
             return None
         return session.numbered[number - 1]
 
-    def _arrive(self) -> None:
-        mail = self._senders.send(len(self.model.all))
-        self.model.all.append(mail)
-        self.drop.mails.append(mail)
-
-    def _share_a_uid(self) -> None:
-        pair = self.drop.mails[:2]
-        for mail in pair:
-            clean = make_mail(mail.serial, "shared", self._chance, "sound", forging=False, knows=False)
-            self.model.all[mail.serial] = clean
-            self.drop.mails[self.drop.mails.index(mail)] = clean
-        if self.habits.quit.kind == "partly":
-            self.habits.quit = Trouble()
-
-    def _rename_all(self) -> None:
-        self.renames += 1
-        for mail in self.drop.mails:
-            if mail.uid != "shared":
-                mail.uid = f"{self._chance.getrandbits(40):010x}"
-        self._senders.used.clear()
-
     # -- one run
 
     async def _open(self) -> pop3aio.Client:
@@ -139,7 +127,11 @@ class World:
         cut_at = None
         if not self._calm and chance.random() < self._turbulence * (0.2 if self._deadly else 1.0):
             cut_at = chance.choice((chance.randrange(1, 200), chance.randrange(1, 4000)))
-        wire = Wire(self._loop, chance, cut_at)
+        delay = self.habits.delay
+        if not self._calm and chance.random() < self._turbulence / 6:
+            # One that is beyond the time-out, or beyond all but the longest.
+            delay = chance.choice((0.7, 6.0))
+        wire = Wire(self._loop, chance, cut_at, delay)
         session = Session(self.drop, wire, chance)
         if self._dead:
             wire.drop()
@@ -169,7 +161,9 @@ class World:
             "account": _ACCOUNT,
             "report": report,
             "concurrency": self.concurrency,
-            "again": self._again,
+            "again": self._again and not self._adopt,
+            "adopt": self._adopt,
+            "since": self.since,
         }
         store = cast(Any, self.store)
         if self.collects:
@@ -197,12 +191,8 @@ class World:
         self.model.now = self._loop.wall()
         rough = not self._calm and chance.random() < self._turbulence
         if self._journal is None or not chance.randrange(6):
-            if self._journal is not None:
-                await self._journal.aclose()
-            self._journal = FailingJournal(
-                self._folder / "journal", random.Random(f"journal {self.seed} {self.runs}")
-            )
-            await self._journal.hurry()
+            self._journal = await self._open_the_journal()
+        self._adopt = not self._calm and not chance.randrange(25)
         self._journal.rate = 0.05 if rough and not chance.randrange(3) else 0.0
         self.store.full = rough and not chance.randrange(6)
         deadly = not self._calm and (
@@ -225,7 +215,7 @@ class World:
             for _ in range(last):
                 await asyncio.sleep(0)
             task.cancel()
-        await asyncio.wait([task])
+        await self._end(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if self._dead:
             await self._journal.aclose()
@@ -234,6 +224,56 @@ class World:
         await asyncio.sleep(5)
         return Outcome(report, error, self._sessions, self._dead, isinstance(error, asyncio.CancelledError))
 
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """Wait for the end of a run; cancel one whose store has fallen silent, as a person does some day."""
+        await asyncio.wait([task], timeout=_LONG)
+        if not task.done():
+            if not self.store.words["silent"]:
+                self.model.violate(
+                    "strange", f"run {self.runs} goes on for ever, though its store is not silent"
+                )
+            task.cancel()
+            await asyncio.wait([task], timeout=60)
+        if not task.done():
+            raise Hang("the run does not end though it was cancelled")
+
+    async def _open_the_journal(self) -> FailingJournal:
+        if self._journal is not None:
+            await self._journal.aclose()
+        path = self._folder / "journal"
+        while True:
+            journal = FailingJournal(path, random.Random(f"journal {self.seed} {self.runs}"))
+            try:
+                await journal.hurry()
+            except pop3aio.JournalError as error:
+                await journal.aclose()
+                self._read_what_is_damaged(error)
+            else:
+                return journal
+
+    def _read_what_is_damaged(self, error: BaseException | None) -> None:
+        """Do what the error of a damaged journal says: move it away."""
+        if isinstance(error, pop3aio.JournalError) and error.reason == "damaged":
+            self.between.lose_the_journal()
+        else:
+            raise AssertionError(f"the journal cannot be opened: {error}")
+
+    async def _change_the_journal(self) -> None:
+        """Let a backup of the journal be made, or the journal be lost, between two runs."""
+        if self._chance.randrange(10):
+            return
+        if self._journal is not None:
+            await self._journal.aclose()
+            self._journal = None
+        if self._chance.randrange(2):
+            self.between.keep_a_copy()
+            return
+        self.between.spoil_the_journal()
+        for copy in self.store.copies():
+            # With Keep, what the store has under its key is taken as known: also a copy that was never proven.
+            if isinstance(self.policy, pop3aio.Keep) and copy.mail and copy.data != copy.mail.content:
+                copy.mail.taken_as_known = True
+
     async def _run_and_check(self) -> None:
         outcome = await self.run()
         self._note(outcome)
@@ -241,8 +281,19 @@ class World:
         expected = (pop3aio.POP3Error, OSError, StoreTrouble, asyncio.CancelledError, Killed)
         if error is not None and not outcome.killed and not isinstance(error, expected):
             model.violate("strange", f"run {self.runs} raised {error!r}")
+        if isinstance(error, pop3aio.JournalError) and error.reason == "damaged":
+            assert self._journal is not None
+            await self._journal.aclose()
+            self._journal = None
+            self._read_what_is_damaged(error)
+        if self._adopt:
+            # Also where the run broke: the journal may have noted them before.
+            for mail in (mail for session in outcome.sessions for mail in session.numbered):
+                mail.taken_as_known = True
+        if self._adopt and outcome.report.fetched:
+            model.violate("limit", f"run {self.runs} fetched, and was told to adopt")
         self._again = isinstance(error, pop3aio.MaildropChanged)
-        if self._again and not self.renames:
+        if self._again and not self.between.renames and not self.between.forgotten:
             model.violate(
                 "strange", f"run {self.runs} takes an unchanged maildrop for a renamed one: {error}"
             )
@@ -254,25 +305,19 @@ class World:
             error,
             taken=self.store.taken,
             limit=self.limit,
+            excused=self._too_old,
             exact=not (outcome.killed or outcome.cancelled),
         )
         for mail in (mail for session in outcome.sessions for mail in session.retrieved):
             if self._too_large(mail):
                 model.violate("limit", f"{mail!r} of {mail.size} octets was fetched")
-        quiet = error is None and not any(session.hides for session in outcome.sessions)
+        # A run that broke behind its listing has forgotten by then what is not in it.
+        listed = error is None or outcome.report.listed > 0
+        hides = any(session.hides for session in outcome.sessions)
+        quiet = listed and not hides and not outcome.killed and not outcome.cancelled
         if quiet and self._journal is not None and not self._journal.failed:
-            self._offer_for_reuse()
-
-    def _offer_for_reuse(self) -> None:
-        """Let the unique-ids of deleted messages be used again, once a run has seen a listing without them."""
-        waiting = [mail for mail in self.model.all if mail.gone and mail.uid != "shared"]
-        for mail in waiting:
-            if mail.serial in self._gone_before and mail.serial not in self._offered:
-                self._offered.add(mail.serial)
-                self._senders.used.append(mail.uid)
-        self._gone_before = {mail.serial for mail in waiting}
-
-    _gone_before: set[int] = frozenset()  # type: ignore[assignment]
+            shown = {mail.uid for session in outcome.sessions for mail in session.numbered}
+            self.between.offer_for_reuse(shown)
 
     def _note(self, outcome: Outcome) -> None:
         report = outcome.report
@@ -290,29 +335,29 @@ class World:
     async def live(self) -> None:
         """Let the turbulent time and the calm one happen, and check all along."""
         chance = self._chance
-        self._offered: set[int] = set()
-        for _ in range(chance.randrange(2, 9)):
+        for _ in range(chance.randrange(3, 11)):
             await self._run_and_check()
             self._loop.pass_by(chance.choice((300.0, 300.0, 3600.0, 6 * 3600.0, _DAY)))
-            if chance.random() < 0.3:
-                for _ in range(chance.randrange(1, 3)):
-                    self._arrive()
-            if not chance.randrange(30) and self.habits.uidl == "good":
-                self._rename_all()
+            self.between.happen(self._loop.wall())
+            await self._change_the_journal()
+            if chance.random() < 0.15:
+                self.max_size = self._draw_max_size()
         await self._live_calmly()
         self.model.broken += self._duplicates()
         if self._journal is not None:
             await self._journal.aclose()
 
     def _duplicates(self) -> list[Violation]:
-        names = {mail.serial: 1 + self.renames + self._unsure(mail) for mail in self.model.all}
-        return self.model.duplicates(names, renamed=self.renames > 0)
+        names = {mail.serial: 1 + self.between.renames + self._unsure(mail) for mail in self.model.all}
+        return self.model.duplicates(names, renamed=self.between.renames > 0)
 
     def _unsure(self, mail: Mail) -> int:
+        if type(self.store) is not Box:
+            # The others compare copies, or are not asked.
+            return 0
         # A deletion that nobody confirmed, and a listing without the message: it is gone, or hidden. Nobody can tell.
-        if type(self.store) is Box and mail.was_hidden and mail in self.model.asked:
-            return 10
-        return 0
+        hidden = 10 if mail.was_hidden and mail in self.model.asked else 0
+        return hidden + mail.returned + (self.between.forgotten if mail.was_forgotten else 0)
 
     async def _live_calmly(self) -> None:
         chance = self._chance
@@ -342,7 +387,12 @@ class World:
         return self.habits.faults + sum(mail.faulty for mail in self.model.all)
 
     def _comes(self, mail: Mail) -> bool:
+        if mail.taken_as_known or self._too_old(mail):
+            return False
         return mail.comes_alone and not mail.store.for_good and not self._too_large(mail)
+
+    def _too_old(self, mail: Mail) -> bool:
+        return self.since is not None and _date(mail.sent) < self.since
 
     def _too_large(self, mail: Mail) -> bool:
         return self.max_size is not None and mail.size > self.max_size
@@ -360,6 +410,10 @@ class World:
             if deletable and held[mail.content]:
                 left.append((mail, "kept"))
         return left
+
+
+def _date(seconds: float) -> datetime.date:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date()
 
 
 @contextmanager
