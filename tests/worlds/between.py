@@ -86,7 +86,11 @@ class Between:
 
     def _bring_back(self) -> None:
         # Under its old name, which no other message has had since.
-        gone = [mail for mail in self._model.all if mail.gone and not self._had_since(mail)]
+        gone = [
+            mail
+            for mail in self._model.all
+            if mail.gone and mail.uid != "shared" and not self._had_since(mail)
+        ]
         if gone:
             mail = self._chance.choice(gone)
             mail.returned += 1
