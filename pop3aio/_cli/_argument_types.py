@@ -19,11 +19,19 @@ __all__ = (
     "name",
     "number",
     "octets",
+    "path",
     "pin",
     "positive_seconds",
     "profile",
     "seconds",
 )
+
+
+def path(text: str) -> str:
+    """Return the path of a file or folder; an empty one would stand for the current folder, or for none."""
+    if not text:
+        raise argparse.ArgumentTypeError("a path is expected, and this one is empty")
+    return text
 
 
 def profile(name: str) -> str:

@@ -8,7 +8,7 @@ costs one line, whatever stands in it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -144,7 +144,7 @@ def _fact(row: Row) -> dict[str, object]:
         "octets": row.octets,
         "uid": row.uid,
         "subject": headers.subject,
-        "from": _mailbox(filter(None, (headers.name, headers.address and f"<{headers.address}>"))),
+        "from": _mailbox(headers),
         "from_name": headers.name,
         "from_address": headers.address,
         "date": None if headers.date is None else headers.date.isoformat(),
@@ -152,5 +152,8 @@ def _fact(row: Row) -> dict[str, object]:
     }
 
 
-def _mailbox(parts: Iterable[str]) -> str | None:
-    return " ".join(parts) or None
+def _mailbox(headers: Headers) -> str | None:
+    """Return name and address of the sender, as far as they are there."""
+    if headers.name and headers.address:
+        return f"{headers.name} <{headers.address}>"
+    return headers.sender

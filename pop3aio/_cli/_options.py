@@ -11,6 +11,7 @@ from pop3aio._cli._argument_types import (
     name,
     number,
     octets,
+    path,
     pin,
     positive_seconds,
     profile,
@@ -68,6 +69,7 @@ def _tls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ca-file",
         metavar="FILE",
+        type=path,
         help="certificates (PEM) to trust in place of the system's: a private authority",
     )
     parser.add_argument(
@@ -101,6 +103,7 @@ def _tls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--client-cert",
         metavar="FILE",
+        type=path,
         help="a certificate of your own and its private key (PEM) to show to the server",
     )
 
@@ -133,6 +136,7 @@ def _dialogue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
         metavar="FILE",
+        type=path,
         help="write down what goes over the wire, for a bug report: without who logs in and by what, and with the "
         "letters of the mail as x",
     )
@@ -148,6 +152,7 @@ def secret(*, token: bool = False) -> Parser:
     group.add_argument(
         "--password-file",
         metavar="FILE",
+        type=path,
         help="the password is the first line of this file; - stands for standard input",
     )
     group.add_argument(
@@ -166,7 +171,9 @@ def secret(*, token: bool = False) -> Parser:
 
 def fetch(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``fetch``."""
-    parser.add_argument("maildir", metavar="MAILDIR", help="where the mail goes; made if it is not there")
+    parser.add_argument(
+        "maildir", metavar="MAILDIR", type=path, help="where the mail goes; made if it is not there"
+    )
     policy = parser.add_mutually_exclusive_group()
     policy.add_argument("--keep", action="store_true", help="leave the mail on the server (the default)")
     policy.add_argument("--delete", action="store_true", help="delete from the server what was fetched")
@@ -200,6 +207,7 @@ def fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal",
         metavar="FILE",
+        type=path,
         help=f"the file that notes what was fetched (default: {JOURNAL} in the Maildir, where mail programs pass over "
         "a file of that name)",
     )
@@ -240,6 +248,7 @@ def demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "maildir",
         metavar="MAILDIR",
+        type=path,
         nargs="?",
         default="pop3aio-demo-maildir",
         help="where the sample mail goes (default: %(default)s)",
@@ -250,9 +259,14 @@ def demo(parser: argparse.ArgumentParser) -> None:
 def serve(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``serve``."""
     parser.add_argument(
-        "folder", metavar="MAILDIR_OR_EML_DIR", help="the mail to serve; its files are never changed"
+        "folder",
+        metavar="MAILDIR_OR_EML_DIR",
+        type=path,
+        help="the mail to serve; its files are never changed",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--host", type=host, default="127.0.0.1", help="the address to listen at (default: %(default)s)"
+    )
     parser.add_argument(
         "--port",
         metavar="N",
@@ -261,7 +275,11 @@ def serve(parser: argparse.ArgumentParser) -> None:
         help="the port to listen at; 0 takes a free one (default: %(default)s)",
     )
     parser.add_argument(
-        "--user", metavar="NAME", default="user", help="the name to log in by (default: %(default)s)"
+        "--user",
+        metavar="NAME",
+        type=name,
+        default="user",
+        help="the name to log in by (default: %(default)s)",
     )
     parser.add_argument(
         "--idle",

@@ -541,6 +541,20 @@ async def _system_error(*_: object, **__: object) -> None:
         (["serve", ".", "--port", "65536"], "from 0 to 65535"),
         (["list", "pop3://u@h", "--insecure-plaintext", "--ca-file", "x"], "makes no sense"),
         (["list", "pop3s://u@h", "--insecure-plaintext"], "goes with pop3:// only"),
+        # An empty value would mean the current folder, or no check at all.
+        (["fetch", "pop3s://u@h", ""], "a path is expected, and this one is empty"),
+        (["fetch", "pop3s://u@h", "m", "--journal", ""], "a path is expected"),
+        (["fetch", "pop3s://u@h", "m", "--account-name", ""], "a name of printable characters"),
+        (["list", "pop3s://u@h", "--password-file", ""], "a path is expected"),
+        (["list", "pop3s://u@h", "--ca-file", ""], "a path is expected"),
+        (["list", "pop3s://u@h", "--client-cert", ""], "a path is expected"),
+        (["list", "pop3s://u@h", "--record", ""], "a path is expected"),
+        (["list", "pop3s://u@h", "--pin", ""], "a pin is"),
+        (["list", ""], "must begin with pop3s://"),
+        (["demo", ""], "a path is expected"),
+        (["serve", ""], "a path is expected"),
+        (["serve", ".", "--host", ""], "no name that a host can have"),
+        (["serve", ".", "--user", ""], "a name of printable characters"),
     ],
 )
 async def test_arguments_that_are_not_understood(cli: Cli, arguments: list[str], message: str) -> None:
