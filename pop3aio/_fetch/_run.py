@@ -116,6 +116,8 @@ class Run:
         report = self._report
         report.listed = listing.count
         if listing.nameless:
+            # Now, since to name them may break the session: the names of what is gone may be used again at once.
+            await self._forget_what_is_gone(listing)
             await self._name(listing)
         await self._settle_past(listing)
         positions = list(await self._ledger.compare(listing.uids, complete=listing.complete))
@@ -180,24 +182,30 @@ class Run:
             left = [identity for identity in memo.deleting if identity in present]
             report.resolved = Resolved(len(memo.deleting) - len(left), len(left))
             self._left_over = (memo.deleting, left)
-        # At once, also where the deletion was not confirmed. To take a hidden message for a deleted one costs a second
-        # copy; to take a new message for one that is known, under a unique-id used again, would lose it. Messages that
-        # could not be named keep those from being forgotten that are named by their content, and no others.
-        gone = [
+        await self._forget_what_is_gone(listing)
+        report.returned = sum(identity in present for identity in memo.deleted)
+        if listing.complete:
+            memo.prune(present, time.time())
+
+    async def _forget_what_is_gone(self, listing: Listing) -> None:
+        """Forget what was to be deleted and is not listed, at once, also where the deletion was not confirmed.
+
+        To take a hidden message for a deleted one costs a second copy; to take a new message for one that is known,
+        under a unique-id used again, would lose it. Messages that have no name yet keep those from being forgotten that
+        are named by their content, and no others.
+        """
+        memo, present = self._memo, listing.present()
+        gone = {
             identity
             for identity in (*memo.deleting, *memo.deleted)
             if identity not in present and (listing.complete or not ContentHash.made(identity.uid))
-        ]
+        }
         await self._ledger.forget(gone)
         # A message that came later under such a unique-id is not the one whose copy was doubtful.
         memo.forget(gone)
-        forgotten = set(gone)
-        memo.deleted = [identity for identity in memo.deleted if identity not in forgotten]
-        report.returned = sum(identity in present for identity in memo.deleted)
+        memo.deleted = [identity for identity in memo.deleted if identity not in gone]
         for identity in gone:
             memo.sample.pop(identity, None)
-        if listing.complete:
-            memo.prune(present, time.time())
 
     def _drop_recorded(self, listing: Listing, new: Sequence[Item]) -> None:
         """Take what the journal has after all out of what is doubtful: a call may fail behind its work."""

@@ -204,6 +204,47 @@ async def test_a_unique_id_that_is_used_again_beside_a_message_without_a_name(tm
     assert subjects == {b"Subject: 0", b"Subject: 1", b"Subject: 2"}
 
 
+async def test_a_unique_id_that_is_used_again_behind_a_session_that_broke(tmp_path: Path) -> None:
+    """The session without it breaks over a message without a name, before anything is compared."""
+    closes = False
+
+    async def hook(session: Session, keyword: str, argument: str) -> bool:
+        if keyword == "UIDL" and not argument:
+            uids = session.server.mailbox.uids[1:]
+            lines = [f"{number} {uid}\r\n" for number, uid in enumerate(uids, 2)]
+            session.write(f"+OK\r\n1 one\r\n1 another\r\n{''.join(lines)}.\r\n".encode())
+            return True
+        if keyword == "RETR" and argument == "1":
+            session.write(b"-ERR damaged\r\n")
+            if closes:
+                session.close()
+            return True
+        return False
+
+    async with (
+        Server([b"Subject: damaged\r\n\r\n"], on_command=hook) as server,
+        Maildir(tmp_path / "box") as box,
+    ):
+
+        async def run() -> None:
+            async with session(server) as client:
+                await pop3aio.fetch(client, box, journal=tmp_path / "journal", delete=Delete())
+
+        server.add(b"Subject: old\r\n\r\n", uid="again")
+        await run()
+        assert len(server.mailbox) == 1
+        closes = True
+        with pytest.raises(pop3aio.ConnectionLost):
+            await run()
+        closes = False
+        server.add(b"Subject: new\r\n\r\n", uid="again")
+        await run()
+        await run()
+        assert len(server.mailbox) == 1
+    subjects = {path.read_bytes().split(b"\n")[0] for path in (tmp_path / "box" / "new").iterdir()}
+    assert subjects == {b"Subject: old", b"Subject: new"}
+
+
 async def test_a_unique_id_that_is_used_again_at_once_with_one_store_for_years(tmp_path: Path) -> None:
     async with Server() as server, Maildir(tmp_path / "box") as box:
         for number in range(4):
