@@ -43,7 +43,7 @@ def policy() -> str:
     lines = ["| way | needs | tried |", "|---|---|---|"]
     when = {
         "always": "where it is offered",
-        "in clear": "where it is offered, without TLS",
+        "in clear": "where it is offered, without TLS; under TLS where nothing else can be used",
         "last under TLS": "where it is offered, under TLS and where nothing else can be used",
         "asked for": "only when asked for",
     }

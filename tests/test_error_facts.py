@@ -113,6 +113,8 @@ def test_what_decides_by_words_is_found(code: str) -> None:
     [
         pop3aio.ResponseTimeout("late", command="RETR 1", in_flight=3, hint="window"),
         pop3aio.ConnectionLost("lost", stage="greeting"),
+        pop3aio.ConnectionLost("lost", stage="login", hint="capa"),
+        pop3aio.ResponseTimeout("late", command="CAPA", hint="capa"),
         pop3aio.TlsError("no", reason="pin"),
         pop3aio.JournalError("no", reason="full"),
         pop3aio.MechanismUnavailable("no", hint="mechanism"),
@@ -120,6 +122,7 @@ def test_what_decides_by_words_is_found(code: str) -> None:
     ],
 )
 def test_facts_survive_a_copy_and_a_pickle(error: pop3aio.POP3Error) -> None:
+    error.credentials = "unjudged"
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 

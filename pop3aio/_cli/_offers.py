@@ -75,7 +75,8 @@ def _for_password(target: Target, client: Client) -> tuple[str | None, str]:
 
 def _why(way: str, client: Client, listed: tuple[str, ...]) -> str:
     if way == "CRAM-MD5":
-        return "does not send the password, which counts without TLS; SCRAM is not offered"
+        counts = "" if client.secure else ", which counts without TLS"
+        return f"does not send the password{counts}; SCRAM is not offered"
     how = "under TLS" if client.secure else "in clear, for anyone to read"
     if way in ("PLAIN", "LOGIN"):
         return f"sends the password {how}; SCRAM is not offered"

@@ -28,8 +28,13 @@ Kind: TypeAlias = Literal["password", "token"]
 """What a way to log in needs."""
 
 When: TypeAlias = Literal["always", "in clear", "last under TLS", "asked for"]
-"""When a way is tried that the caller does not name. "in clear": only without TLS, where it is better than what
-follows; "last under TLS": only under TLS, and only where nothing else can be used; "asked for": never."""
+"""When a way is tried that the caller does not name.
+
+- "always": where the server lists it.
+- "in clear": without TLS, where it is better than what follows; under TLS only where nothing else can be used.
+- "last under TLS": only under TLS, and only where nothing else can be used.
+- "asked for": never.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,9 @@ def password_ways(
         if (rule.when == "always" or (rule.when == "in clear" and not secure))
         and (bindable or not rule.bound)
     ]
-    last = [rule.name for rule in offered if rule.when == "last under TLS"]
+    last = [
+        rule.name for rule in offered if rule.when == "last under TLS" or (rule.when == "in clear" and secure)
+    ]
     # Servers from before CAPA have USER and PASS, and some lists lack them. But a list that names another way to send
     # the password is taken at its word.
     user_offered = capabilities is None or capabilities.user or not (ways or last)

@@ -120,7 +120,10 @@ def test_login_is_the_last_way_and_for_tls_alone() -> None:
 def test_cram_md5_is_better_than_nothing_and_pointless_under_tls() -> None:
     assert ways(listed("CRAM-MD5 PLAIN"), secure=False) == ["CRAM-MD5", "PLAIN"]
     assert ways(listed("CRAM-MD5 PLAIN"), secure=True) == ["PLAIN"]
-    assert ways(listed("CRAM-MD5"), secure=True) == ["USER"]
+    # But a server that offers nothing else is not sent a USER that it does not list.
+    assert ways(listed("CRAM-MD5"), secure=True) == ["CRAM-MD5"]
+    assert ways(listed("LOGIN CRAM-MD5"), secure=True) == ["CRAM-MD5", "LOGIN"]
+    assert ways(listed("CRAM-MD5", "USER"), secure=True) == ["USER"]
 
 
 @pytest.mark.parametrize("mechanism", [rule.name for rule in POLICY if rule.secret == "password"])
