@@ -325,7 +325,10 @@ class Maildir:
             key = new_key()
         else:
             check_key(key)
-        return Draft(key, check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces)
+        # The defaults, which nearly every message has, need no check.
+        letters = "" if flags == "" else check_flags(flags)
+        nanoseconds = None if date is None else check_date(date)
+        return Draft(key, letters, nanoseconds, Newlines(self._newline), replaces=replaces)
 
     async def _submit(
         self, draft: Draft, source: Source, headers: bytes, key: str | None = None
@@ -357,7 +360,11 @@ class Maildir:
                 incoming = aiter(source)
                 try:
                     async for chunk in incoming:
-                        await stream.take(chunk)
+                        # What nearly every chunk is needs no coroutine of its own.
+                        if type(chunk) is not bytes:
+                            await stream.take(chunk)
+                        elif stream.add(chunk):
+                            await stream.spill()
                 finally:
                     # A generator that is left half-way would otherwise be closed when the collector finds it.
                     if isinstance(incoming, AsyncGenerator):
