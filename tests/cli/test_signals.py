@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pop3aio._cli import _main
 from pop3aio.testing import Server, Session
 
 from .support import ROOT, Cli, contents, finish, mails, secured, start, url
@@ -193,3 +194,42 @@ async def test_a_command_that_does_not_want_to_end(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(5):
         assert (await finish(process)).status == 143
+
+
+async def test_an_interrupt_between_two_handlers(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_main, "_command", interrupted)
+        result = await cli("list", "pop3s://user@localhost")
+    assert (result.status, result.error) == (130, "pop3aio: interrupted")
+
+
+async def test_a_signal_while_a_command_starts() -> None:
+    """It is raised when the command is known, so that it can be ended."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        STARTING,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    result = await finish(process)
+    assert (result.status, result.out, result.err) == (0, "held back, raised behind\n", "")
+
+
+STARTING = """
+import os, signal
+from pop3aio._cli._signals import Stopped, held_back, raising_signals
+
+with raising_signals():
+    try:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            print("held back", end=", ")
+    except Stopped as stopped:
+        assert stopped.status == 143
+        print("raised behind")
+"""

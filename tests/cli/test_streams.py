@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pop3aio._cli._output import size
+from pop3aio._cli._streams import is_terminal
 from pop3aio.testing import Server
 
 from .support import PASSWORD, ROOT, Result, contents, mails, url
@@ -181,3 +183,26 @@ async def test_the_journal_does_not_get_the_number_of_a_closed_stream(tmp_path: 
         )
     assert result.status == 0
     assert contents(tmp_path / "Mail") == mails(1)
+
+
+def test_a_stream_that_was_closed_since(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        pass
+    assert not is_terminal(file)
+    assert not is_terminal(None)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (0, "0 octets"),
+        (1, "1 octet"),
+        (999, "999 octets"),
+        (1000, "1.0 kB"),
+        (123_456, "123 kB"),
+        (2e9, "2.0 GB"),
+        (3e12, "3.0 TB"),
+    ],
+)
+def test_sizes(octets: float, text: str) -> None:
+    assert size(octets) == text

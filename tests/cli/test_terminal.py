@@ -25,6 +25,14 @@ from pop3aio.testing import Server, Session
 from .support import PASSWORD, ROOT, contents, finish, mails, start, url
 
 
+# Makes the terminal that of the session, as a shell's is, and becomes the command.
+CONTROLLED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Terminal:
     """The other end of a pseudo-terminal."""
 
@@ -71,6 +79,9 @@ async def on_terminal(*arguments: str | Path, folder: Path) -> AsyncIterator[tup
         environment.pop(name, None)
     try:
         process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            CONTROLLED,
             sys.executable,
             "-m",
             "pop3aio",
@@ -156,6 +167,36 @@ async def test_ctrl_c_at_the_prompt(tmp_path: Path) -> None:
         assert await process.wait() == 130
     assert terminal.shown.count("pop3aio: interrupted") == 1
     assert "Traceback" not in terminal.shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_while_a_command_asks(tmp_path: Path, number: signal.Signals) -> None:
+    """On a terminal the password command may ask for a passphrase; a signal ends it, too."""
+    command = "printf 'Passphrase: ' >&2; read line; echo $line"
+    async with on_terminal(
+        "list", "pop3s://user@localhost", "--password-command", command, folder=tmp_path
+    ) as (process, terminal):
+        await terminal.until("Passphrase: ")
+        process.send_signal(number)
+        await terminal.until(None)
+        assert await process.wait() == 128 + number
+    assert "Traceback" not in terminal.shown
+
+
+async def test_a_command_that_asks(tmp_path: Path) -> None:
+    command = "printf 'Passphrase: ' >&2; read line; echo $line"
+    async with (
+        Server(mails(1)) as server,
+        on_terminal("list", *url(server), "--password-command", command, folder=tmp_path) as (
+            process,
+            terminal,
+        ),
+    ):
+        await terminal.until("Passphrase: ")
+        terminal.type(PASSWORD + "\n")
+        await terminal.until(None)
+        assert await process.wait() == 0
+    assert "number 1" in terminal.shown
 
 
 async def test_nothing_to_come_shows_no_bar(tmp_path: Path) -> None:
