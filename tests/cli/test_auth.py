@@ -218,7 +218,9 @@ async def test_a_certificate_that_others_can_read(cli: Cli, tmp_path: Path) -> N
 def test_the_account_is_the_librarys_name() -> None:
     assert ServerUrl("Mail.Example.COM", 995, "implicit", "me").account == "me@mail.example.com"
     assert ServerUrl("h", 110, "starttls", "me").account == "me@h"
-    assert Target(ServerUrl("h", 995, "implicit", "me"), None).account is None
+    target = Target(ServerUrl("h", 995, "implicit", "me"), None)
+    assert target.account is None
+    assert repr(target) == "Target('pop3s://me@h')"
 
 
 async def test_files_that_are_no_certificate(cli: Cli, tmp_path: Path) -> None:

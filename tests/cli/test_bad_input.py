@@ -541,6 +541,12 @@ async def _system_error(*_: object, **__: object) -> None:
         (["serve", ".", "--port", "65536"], "from 0 to 65535"),
         (["list", "pop3://u@h", "--insecure-plaintext", "--ca-file", "x"], "makes no sense"),
         (["list", "pop3s://u@h", "--insecure-plaintext"], "goes with pop3:// only"),
+        (["fetch", "pop3s://u@h", "m", "--max-size", "0"], "a number of octets is needed"),
+        (["fetch", "pop3s://u@h", "m", "--max-size", "5X"], "a number of octets is needed"),
+        (["fetch", "pop3s://u@h", "m", "--since", "yesterday"], "a date is needed, such as 2026-01-31"),
+        (["fetch", "pop3s://u@h", "m", "--patience", "-1"], "a number of seconds from 0 is needed"),
+        (["fetch", "pop3s://u@h", "m", "--patience", "x"], "a number of seconds from 0 is needed"),
+        (["serve", ".", "--idle", "nan"], "a number of seconds from 0 is needed"),
         # An empty value would mean the current folder, or no check at all.
         (["fetch", "pop3s://u@h", ""], "a path is expected, and this one is empty"),
         (["fetch", "pop3s://u@h", "m", "--journal", ""], "a path is expected"),

@@ -101,6 +101,16 @@ async def test_quiet(cli: Cli, tmp_path: Path) -> None:
     assert "try again later" in failed.error
 
 
+async def test_which_messages(cli: Cli, tmp_path: Path) -> None:
+    messages = [*mails(1), *mails(1, 4000), b"Date: Mon, 01 Jan 1990 00:00:00 +0000\r\n\r\nold\r\n"]
+    async with Server(messages) as server:
+        options = ["--max-size", "2K", "--since", "2000-01-31", "--patience", "0.5", "--newest"]
+        result = await cli("fetch", *url(server), tmp_path / "Mail", *options)
+    assert (result.status, result.err) == (0, "")
+    assert contents(tmp_path / "Mail") == messages[:1]
+    assert "left:     " in result.out
+
+
 async def test_a_maildrop_that_looks_new(cli: Cli, tmp_path: Path) -> None:
     """What to do is said in words of the command."""
     box = tmp_path / "Mail"

@@ -24,7 +24,6 @@ from pop3aio.testing import Server, Session
 
 from .support import PASSWORD, ROOT, contents, finish, mails, start, url
 
-
 # Makes the terminal that of the session, as a shell's is, and becomes the command.
 CONTROLLED = """
 import fcntl, os, sys, termios

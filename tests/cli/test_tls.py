@@ -66,6 +66,8 @@ async def test_a_server_with_old_tls(cli: Cli, tmp_path: Path, version: str, tls
         assert f"TLS           TLSv1{'.1' if version == '1.1' else ''}, " in result.out
         result = await cli("list", *target, "--tls-min", version, "--ciphers", "AES128-SHA:ECDHE+AES")
         assert (result.status, result.err.count("\n")) == (0, 2)
+        result = await cli("list", *target, "--tls-min", version, "--ciphers", "ECDHE+AES:@SECLEVEL=0")
+        assert (result.status, result.err.count("\n")) == (0, 2)
 
 
 async def test_it_is_no_python_warning(tmp_path: Path) -> None:
