@@ -245,7 +245,7 @@ async def test_an_abort_while_the_hash_is_iterated(monkeypatch: pytest.MonkeyPat
         ({"count": b"1000000000"}, "iteration count"),
         ({"count": b"9" * 5000}, "iteration count"),
         ({"nonce": lambda nonce: nonce}, "nonce .* does not continue ours"),
-        ({"nonce": lambda nonce: b"x" + nonce[1:] + b"server"}, "nonce"),
+        ({"nonce": lambda nonce: b"!" + nonce[1:] + b"server"}, "nonce"),
         ({"nonce": lambda nonce: nonce[:-1]}, "nonce"),
         ({"nonce": lambda nonce: b"foreign"}, "nonce"),
     ],
