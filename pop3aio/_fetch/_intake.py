@@ -124,7 +124,7 @@ class Intake:
         return len(self._unproven)
 
     def expect(self, items: Iterable[Item]) -> None:
-        """Take the messages of which a killed run has left a copy in the store."""
+        """Take the messages of which an earlier run has left a copy in the store, whether they are asked for or not."""
         self._copies |= {item.identity: item.generation for item in items}
 
     # -- retrieving

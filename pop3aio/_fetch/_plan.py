@@ -24,7 +24,6 @@ class Plan:
     Attributes:
         sound: fetched in groups, in this order; at the end those with which something went wrong before, but which did
             not break their session.
-        again: those of `sound` of which a killed run has left a copy in the store.
         suspects: fetched one at a time, after all else: something went wrong with them, or with their neighbours.
         left: how many are left on the server on purpose.
         put_off: how many rest, because something went wrong with them more than once.
@@ -32,7 +31,6 @@ class Plan:
     """
 
     sound: list[Item] = field(default_factory=list)
-    again: list[Item] = field(default_factory=list)
     suspects: list[Item] = field(default_factory=list)
     left: int = 0
     put_off: int = 0
@@ -83,7 +81,7 @@ def make_plan(new: Sequence[Item], memo: Memo, wishes: Wishes, most: int | None,
             plan.sound.append(item)
     if wishes.newest_first:
         plan.sound.reverse()
-    plan.sound[:0] = plan.again = again
+    plan.sound[:0] = again
     # The message that was tried last waits longest.
     last = {identity: note.last for identity, note in memo.notes.items()}
     gentle.sort(key=lambda item: last[item.identity])

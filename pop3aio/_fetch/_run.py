@@ -139,7 +139,7 @@ class Run:
             await self._find_proof(listing)
         intake = self._intake = self._make_intake(listing)
         await self._leave_the_old(plan, intake)
-        intake.expect(plan.again)
+        intake.expect(item for item in new if item.held)
         deletes = bool(choose_deletions(old, listing, self._memo, time.time())[0])
         await self._fetch(intake, plan, deletes)
         if intake.unprovable:
@@ -330,7 +330,9 @@ class Run:
         self._report.left += len(old)
         known = {item.identity for item in old}
         plan.sound = [item for item in plan.sound if item.identity not in known]
-        plan.again = [item for item in plan.again if item.identity not in known]
+        for item in old:
+            # Its copy is nobody's business any more.
+            item.held = False
 
     # -- fetching
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 import unittest.mock
@@ -153,6 +154,36 @@ async def test_what_is_durable_behind_a_failure_is_journalled(tmp_path: Path) ->
         async with session(server) as client:
             await pop3aio.fetch(client, second, journal=tmp_path / "journal")
     assert sorted(first.stored + second.stored) == sorted(MAIL)
+
+
+async def test_a_copy_of_a_killed_run_is_remembered_by_a_run_that_does_not_come_to_it() -> None:
+    """The message has a note besides, so that the first run takes the other one and leaves this one for the next."""
+
+    class Box:
+        def __init__(self) -> None:
+            self.held: dict[str, bytes] = {}
+
+        async def keys(self) -> set[str]:
+            return set(self.held)
+
+        async def submit(self, source: pop3aio.Incoming, *, key: str) -> asyncio.Future[None]:
+            self.held[key] = b"".join([chunk async for chunk in source])
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+
+        replace = submit
+
+    box, journal = Box(), MemoryJournal()
+    async with Server(MAIL[:2]) as server:
+        account, uid = f"user@{server.host}:{server.port}", server.mailbox.uids[0]
+        box.held[pop3aio.Identity(uid, 0).key(account)] = MAIL[0]
+        journal.memos[account] = json.dumps({"coming": [[uid, 0, 0]], "notes": [[uid, 0, "broke", 1, 1, 1]]})
+        for left in (1, 0):
+            async with session(server) as client:
+                await pop3aio.fetch(client, box, journal=journal, delete=Delete())
+            assert len(server.mailbox) == left
+    assert sorted(box.held.values()) == sorted(MAIL[:2])
 
 
 async def test_a_unique_id_that_is_used_again(tmp_path: Path) -> None:

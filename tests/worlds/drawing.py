@@ -96,7 +96,9 @@ class Senders:
             case 4:
                 mail.hidden = 0.3
             case _:
-                if self._habits.uidl == "good" and not chance.randrange(2):
+                # A message without a usable unique-id comes in each session to be named, which may use a budget up.
+                nameable = self._habits.uidl == "good" and self._habits.budget is None
+                if nameable and not chance.randrange(2):
                     mail.listed_twice = True
                 else:
                     mail.listed_size = chance.choice((0, 1, 99, 100_000))
