@@ -75,6 +75,7 @@ CANCELLED: dict[str, object] = {
     "Retrieval.aclose": sessions.TRANSACTION["break_off"],
     "fetch": storage.test_a_run_into_a_maildir,
     "collect": storage.test_a_run_into_a_maildir,
+    "unseen": storage.test_a_run_into_a_maildir,
     "Incoming.__anext__": storage.test_a_run_into_a_maildir,
     **{f"SQLiteJournal.{name}": use for name, use in storage.JOURNAL.items()},
     **{

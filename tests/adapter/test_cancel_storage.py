@@ -181,6 +181,12 @@ async def fetch_into(path: Path, server: Server) -> pop3aio.FetchReport:
         return await pop3aio.fetch(client, box, journal=path / "journal", delete=pop3aio.Delete())
 
 
+async def look(path: Path, server: Server) -> None:
+    async with pop3aio.connect("127.0.0.1", server.port, tls="none") as client:
+        await client.login("user", "password", allow_insecure=True)
+        assert len(await pop3aio.unseen(client, path / "journal")) == len(MAIL)
+
+
 async def collect_into(path: Path, server: Server) -> pop3aio.FetchReport:
     async def open_session() -> pop3aio.Client:
         client = await pop3aio.connect("127.0.0.1", server.port, tls="none")
@@ -197,10 +203,10 @@ async def collect_into(path: Path, server: Server) -> pop3aio.FetchReport:
         )
 
 
-@pytest.mark.parametrize("run", [fetch_into, collect_into])
+@pytest.mark.parametrize("run", [fetch_into, look, collect_into])
 @pytest.mark.parametrize("when", ["early", "late"])
 async def test_a_run_into_a_maildir(
-    tmp_path: Path, when: When, run: Callable[[Path, Server], Awaitable[pop3aio.FetchReport]]
+    tmp_path: Path, when: When, run: Callable[[Path, Server], Awaitable[pop3aio.FetchReport | None]]
 ) -> None:
     """Whenever it is cancelled, a second run completes it, and every message is there once."""
     for suspension in itertools.count(1):
