@@ -44,9 +44,11 @@ async def name_copies(
         elif not store.knows_keys:
             # Nobody can be asked whether the store has a message of an earlier use of this unique-id.
             item.generation = now
-        elif lost and keeps and ledger.adopts and item.key(account) in held:
-            recovered.append(item)
         elif held:
+            # To make a key costs a hash, so none is made for a store that is empty.
+            if lost and keeps and ledger.adopts and item.key(account) in held:
+                recovered.append(item)
+                continue
             # What stands in the store was perhaps never proved to be whole, and must not cost the original. The message
             # is fetched again; a store that can compare the two keeps one.
             item.name_anew(account, held)
