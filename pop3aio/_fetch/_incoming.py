@@ -33,6 +33,7 @@ class Incoming:
     __slots__ = (
         "_client",
         "_content",
+        "_lines",
         "_looks",
         "_message",
         "_tail",
@@ -80,6 +81,8 @@ class Incoming:
         self.odd: bool = False
         self._looks = size is None or size < PROVEN_OCTETS
         self._tail = b""
+        # The line ends, counted only where an odd line stands in the first chunk: nearly no message has one.
+        self._lines: int | None = None
         self.changed: RemoteProtocolError | None = None
         self.failure: POP3Error | None = None
         # Whether the run was cancelled while the server, and not the store, was waited for.
@@ -115,12 +118,21 @@ class Incoming:
             # A single octet is looked for ten times as fast as four, and few messages have a plus in them.
             if (b"+" in chunk and _STATUS in chunk) or (self._tail and _STATUS in self._tail + chunk[:3]):
                 self.odd = True
+                if self.octets == len(chunk):
+                    self._lines = 0
+            if self._lines is not None:
+                self._lines += chunk.count(b"\n")
             self._tail = chunk[-3:]
         if self._content is not None:
             self._content.update(chunk)
         if self._tell is not None:
             self._tell(len(chunk))
         return chunk
+
+    def has_size(self) -> bool:
+        """Return whether the message is as long as the server lists it, with line ends of two octets or of one."""
+        lines = self._lines
+        return self.octets == self.size or (lines is not None and self.octets - lines == self.size)
 
     def _check_end(self) -> None:
         if not self.octets:

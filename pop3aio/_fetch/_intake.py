@@ -137,10 +137,15 @@ class Intake:
         waiting = deque(items)
         self._upcoming.extend(waiting)
         left = 0
+        # Many servers list wrong sizes, all of them wrong in the same way. A message that is taken alone shows that
+        # without a second copy of any, which a store that cannot replace would keep.
+        alone = self._store.replace is None and not self._memo.unsized
         while waiting and not self.halted:
             room = len(waiting) if limit is None else min(len(waiting), limit - self.accepted)
             if room <= 0:
                 break
+            if alone:
+                room, alone = 1, False
             left = await self._batch([waiting.popleft() for _ in range(room)])
         self._upcoming.clear()
         return left + len(waiting)
@@ -245,7 +250,7 @@ class Intake:
                 self._copies[item.identity] = item.generation
                 # A message that has swallowed an answer is longer than the server lists it.
                 # A message that was cut is shorter than that.
-                odd = (source.odd and source.octets != item.size) or self._is_short(item, source.octets)
+                odd = (source.odd and not source.has_size()) or self._is_short(item, source.octets)
                 # To find out more costs a second copy, where the store cannot replace the first. Better two than none.
                 if odd and self._odd is None and not self._alone:
                     self._odd = position

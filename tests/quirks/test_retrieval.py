@@ -39,6 +39,9 @@ async def test_everything_is_fetched_once(
             expected(quirks, message) for message in fetchable_messages(quirks)
         )
         assert server.mailbox.uids == (before if policy == pop3aio.Keep() else [])
+        # This server lists kilobytes: where a line looks like an answer, no size says that the message is whole. It and
+        # those behind it come once more, with a proof behind each.
+        assert not store.again or name == "exchange-2003"
 
 
 @pytest.mark.parametrize("name", PROFILES)
