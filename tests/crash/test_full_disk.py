@@ -77,7 +77,11 @@ async def test_full_in_the_middle(cli: Cli, tmp_path: Path, disk: Path, policy: 
         grow(disk)
         second = await cli(*arguments, "--json")
         assert (second.status, second.err) == (0, "")
-        assert 0 < second.json["fetched"] <= COUNT - committed
+        assert second.json["fetched"] > 0
+        if journal == "elsewhere":
+            # Where the journal has no room, what was stored is not journalled: it comes again, and takes the place of
+            # its copy.
+            assert second.json["fetched"] <= COUNT - committed
         async with Maildir(box) as maildir:
             assert await maildir.clean(0) == []
     watch.at_end(COUNT, 0)
