@@ -66,7 +66,7 @@ class State(Enum):
     ERROR = "ERROR"
     """Over, since the server broke the protocol; nothing is sent any more, QUIT least of all."""
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
         # The hash of Enum is a Python function, and the tables are looked up for every command.
         __hash__ = object.__hash__
 
