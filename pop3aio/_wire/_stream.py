@@ -166,12 +166,15 @@ class Stream:
     def _free(self) -> None:
         """Break the reference cycles of closed transports, so that they need not wait for the collector.
 
-        asyncio's selector transport holds a bound method of itself, which it needs only as long as it reads.
+        asyncio's selector transport holds bound methods of itself, which it needs only as long as it reads and writes. It
+        drops them in `close`, and not in `abort`.
         """
         for writer in (self.writer, *self._replaced):
             transport = getattr(writer, "transport", None)
             if transport is not None and transport.is_closing():
-                getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
+                own = getattr(transport, "__dict__", {})
+                own.pop("_read_ready_cb", None)
+                own.pop("_write_ready", None)
 
 
 @contextlib.contextmanager
