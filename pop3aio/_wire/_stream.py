@@ -166,8 +166,8 @@ class Stream:
     def _free(self) -> None:
         """Break the reference cycles of closed transports, so that they need not wait for the collector.
 
-        asyncio's selector transport holds bound methods of itself, which it needs only as long as it reads and writes. It
-        drops them in `close`, and not in `abort`.
+        asyncio's selector transport holds bound methods of itself, which it needs only as long as it reads and writes.
+        It drops them in `close`, and not in `abort`.
         """
         for writer in (self.writer, *self._replaced):
             transport = getattr(writer, "transport", None)
