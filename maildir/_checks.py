@@ -127,6 +127,8 @@ def check_flags(flags: str) -> str:
     """
     if not isinstance(flags, str):
         raise TypeError(f"flags must be a str of letters of DFPRST, not {flags!r}")
+    if not flags:
+        return ""
     unknown = set(flags) - _FLAGS
     if unknown:
         raise ValueError(f"flags are letters of DFPRST, not {''.join(sorted(unknown))!r}")

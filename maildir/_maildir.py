@@ -325,10 +325,7 @@ class Maildir:
             key = new_key()
         else:
             check_key(key)
-        # The defaults, which nearly every message has, need no check.
-        letters = "" if flags == "" else check_flags(flags)
-        nanoseconds = None if date is None else check_date(date)
-        return Draft(key, letters, nanoseconds, Newlines(self._newline), replaces=replaces)
+        return Draft(key, check_flags(flags), check_date(date), Newlines(self._newline), replaces=replaces)
 
     async def _submit(
         self, draft: Draft, source: Source, headers: bytes, key: str | None = None

@@ -21,17 +21,18 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from pop3aio._client import Client
-from pop3aio._errors import ConnectionLost, LoginDelay, MailboxInUse, ResponseTimeout
+from pop3aio._errors import LoginDelay, MailboxInUse, ResponseTimeout
 from pop3aio._fetch._any_store import Store
 from pop3aio._fetch._deletion import Keep, Policy
 from pop3aio._fetch._fetch import alone, open_journal
 from pop3aio._fetch._journal import Journal
 from pop3aio._fetch._ledger import Ledger
+from pop3aio._fetch._lessons import BROKEN
 from pop3aio._fetch._report import FetchReport, Progress
 from pop3aio._fetch._run import Run
 from pop3aio._fetch._store import Deliver, MessageStore
 from pop3aio._fetch._wishes import Wishes
-from pop3core import LocalProtocolError, POP3Error, RemoteProtocolError
+from pop3core import LocalProtocolError, POP3Error
 
 __all__ = ("collect",)
 
@@ -43,8 +44,6 @@ _MOST = 1000
 # Seconds to wait for a mailbox that is in use: first, and at most between two attempts.
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
-
-_BROKEN = (ConnectionLost, ResponseTimeout, RemoteProtocolError)
 
 
 async def collect(
@@ -180,7 +179,7 @@ class _Collection:
         try:
             with alone(ledger):
                 await Run(client, self._store, ledger, wishes, one, patient=True).run()
-        except _BROKEN as error:
+        except BROKEN as error:
             broken = error
             client.abort()
         finally:

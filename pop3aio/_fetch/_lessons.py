@@ -66,7 +66,7 @@ def learn_from_break(
     elif phase == "name":
         assert naming is not None
         kind = _kind(error)
-        memo.retest = kind == "cut"
+        memo.retest = memo.retest or kind == "cut"
         if naming.current is not None:
             naming.note(kind)
         elif window > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,17 @@ async def session(server: Server, **options: object) -> AsyncIterator[pop3aio.Cl
     async with connection as client:
         await client.login("user", "password", allow_insecure=True)
         yield client
+
+
+def opener(server: Server, **options: object) -> Callable[[], Awaitable[pop3aio.Client]]:
+    """Return what `collect` opens its sessions by."""
+
+    async def open_session() -> pop3aio.Client:
+        client = await pop3aio.connect(server.host, server.port, tls="none", **options)  # type: ignore[arg-type]
+        await client.login("user", "password", allow_insecure=True)
+        return client
+
+    return open_session
 
 
 def in_new(folder: Path) -> list[bytes]:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 import unittest.mock
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,19 +19,10 @@ from pop3aio import Delete, Identity, Incoming, Keep
 from pop3aio.testing import Refuse, Server, Session
 from tests.kit.pace import stretched
 
-from .support import Copies, MemoryJournal, mail, session
+from .support import Copies, MemoryJournal, mail, opener, session
 
 MAIL = mail(6)
 DAY = 86400.0
-
-
-def opener(server: Server, **options: object) -> Callable[[], Awaitable[pop3aio.Client]]:
-    async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none", **options)  # type: ignore[arg-type]
-        await client.login("user", "password", allow_insecure=True)
-        return client
-
-    return open_session
 
 
 def as_it_is(session: Session, keyword: str, argument: str) -> bool:

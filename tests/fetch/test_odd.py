@@ -11,7 +11,7 @@ from maildir import Maildir
 from pop3aio.testing import Server, Session
 from tests.kit.pace import stretched
 
-from .support import Copies, MemoryJournal, session
+from .support import Copies, MemoryJournal, opener, session
 
 QUOTED = b"Subject: quoted\r\n\r\nIt says:\r\n+OK 2 messages\r\nWhat now?\r\n"
 PLAIN = [b"Subject: %d\r\n\r\nbody of %d\r\n" % (number, number) for number in range(6)]
@@ -29,18 +29,13 @@ async def test_a_quoted_answer_is_taken_alone_where_no_size_is_listed(tmp_path: 
             session.write(b"-ERR not today\r\n")
         return keyword == "LIST"
 
-    async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none")
-        await client.login("user", "password", allow_insecure=True)
-        return client
-
     async with Server([*PLAIN[:2], QUOTED, *PLAIN[2:]], on_command=hook) as server:
         async with session(server) as client, Maildir(tmp_path / "other") as box:
             report = await pop3aio.fetch(client, box, journal=MemoryJournal())
             assert (report.fetched, report.doubtful, report.more) == (2, 5, True)
         async with Maildir(tmp_path / "box", newline="crlf") as box:
             report = await pop3aio.collect(
-                open_session, box, journal=tmp_path / "journal", delete=pop3aio.Delete()
+                opener(server), box, journal=tmp_path / "journal", delete=pop3aio.Delete()
             )
         assert (report.fetched, report.failed, len(server.mailbox)) == (7, [], 0)
     stored = [path.read_bytes() for path in (tmp_path / "box" / "new").iterdir()]
@@ -62,17 +57,15 @@ async def test_two_faults_that_cancel_each_other_out(tmp_path: Path, *, replaces
         session.write(b"+OK\r\n" + message + b".\r\n")
         return True
 
-    async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none", timeout=stretched(0.5))
-        await client.login("user", "password", allow_insecure=True)
-        return client
-
     async with Server(messages, on_command=hook) as server, Maildir(tmp_path / "box") as box:
         store = box if replaces else Copies()
         for _ in range(3):
             try:
                 await pop3aio.collect(
-                    open_session, store, journal=tmp_path / "journal", delete=pop3aio.Delete()
+                    opener(server, timeout=stretched(0.5)),
+                    store,
+                    journal=tmp_path / "journal",
+                    delete=pop3aio.Delete(),
                 )
             except pop3aio.POP3Error:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unittest.mock
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,19 +14,10 @@ import pop3aio
 from pop3aio import Delete, Limits
 from pop3aio.testing import Server, Session
 
-from .support import Copies, mail, session
+from .support import Copies, mail, opener, session
 
 DAY = 86400.0
 MAIL = mail(12, 40)
-
-
-def opener(server: Server, **options: object) -> Callable[[], Awaitable[pop3aio.Client]]:
-    async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none", **options)  # type: ignore[arg-type]
-        await client.login("user", "password", allow_insecure=True)
-        return client
-
-    return open_session
 
 
 async def test_a_deletion_that_ends_the_session_keeps_no_other(tmp_path: Path) -> None:

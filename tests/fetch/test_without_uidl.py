@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pop3aio
 from maildir import Maildir
 from pop3aio.testing import CommandHook, Server, Session
 
-from .support import MemoryJournal, Shelf, in_new, mail, session
+from .support import MemoryJournal, Shelf, in_new, mail, opener, session
 
 MAIL = mail(5)
 BARE = ["TOP", "USER", "PIPELINING"]
@@ -158,15 +157,6 @@ async def test_an_empty_message_is_one(hook: CommandHook | None) -> None:
         report = await pop3aio.fetch(client, shelf, journal=MemoryJournal(), delete=pop3aio.Delete())
         assert (report.fetched, report.failed, report.commit) == (3, [], "committed")
     assert shelf.contents() == [b"", *sorted(MAIL[:2])]
-
-
-def opener(server: Server) -> Callable[[], Awaitable[pop3aio.Client]]:
-    async def open_session() -> pop3aio.Client:
-        client = await pop3aio.connect(server.host, server.port, tls="none")
-        await client.login("user", "password", allow_insecure=True)
-        return client
-
-    return open_session
 
 
 @pytest.mark.parametrize("culprit", [1, 3, 5])
