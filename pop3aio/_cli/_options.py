@@ -137,8 +137,8 @@ def _dialogue(parser: argparse.ArgumentParser) -> None:
         "--record",
         metavar="FILE",
         type=path,
-        help="write down what goes over the wire, for a bug report: without who logs in and by what, and with the "
-        "letters of the mail as x",
+        help="write down what goes over the wire, for a bug report: without the name and the secrets of the login, and "
+        "with the letters of the mail as x",
     )
     parser.add_argument(
         "--record-mail", action="store_true", help="with --record, write down the mail itself as it is"

@@ -33,7 +33,7 @@ _SENDER = 24
 _LEAST_SENDER = 8
 # Columns that are kept for the subject, unless that is more than a third.
 _SUBJECT = 18
-# What is left out on a narrow terminal, one after the other.
+# The columns that a narrow terminal leaves out, the first one first.
 _LEFT_OUT = ("uid", "date", "octets", "sender")
 
 

@@ -129,16 +129,16 @@ run_to_end(work(), Output())
 """
 
 
+async def run_source(source: str) -> Process:
+    """Run a program of a few lines that imports the command."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", source, stdout=PIPE, stderr=PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+
+
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_second_ctrl_c_ends_at_once(first: signal.Signals) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        SLOW,
-        stdout=PIPE,
-        stderr=PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    process = await run_source(SLOW)
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
     process.send_signal(first)
@@ -208,14 +208,7 @@ async def test_an_interrupt_between_two_handlers(cli: Cli, monkeypatch: pytest.M
 
 async def test_a_signal_while_a_command_starts() -> None:
     """It is raised when the command is known, so that it can be ended."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        STARTING,
-        stdout=PIPE,
-        stderr=PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    process = await run_source(STARTING)
     result = await finish(process)
     assert (result.status, result.out, result.err) == (0, "held back, raised behind\n", "")
 

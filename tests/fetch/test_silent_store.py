@@ -76,7 +76,7 @@ async def run(
         )
         silent = asyncio.create_task(store.reached.wait())
         await asyncio.wait([fetching, silent], return_when=asyncio.FIRST_COMPLETED)
-        # What came beside it may still reach the store.
+        # The messages behind the silent one may still reach the store.
         for _ in range(20):
             await asyncio.sleep(0)
         silent.cancel()

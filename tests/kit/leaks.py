@@ -33,7 +33,7 @@ class Leaks:
         return {kind: value for kind, value in leaks.items() if value}
 
     async def settled(self, turns: int = 40) -> dict[str, object]:
-        """Return what is left after so many turns of the event loop, and after a second more if that is not nothing.
+        """Return what the test has left after so many turns of the event loop; if that is not nothing, a second later.
 
         What a peer or a thread must do first takes time, not turns: the second is for that.
         """

@@ -160,7 +160,7 @@ class Between:
                     shutil.copy(log, self._path.with_name(self._path.name + end))
 
     def lose_the_journal(self) -> None:
-        """Take the journal away, as a person does who is told that it is damaged."""
+        """Remove the journal, as a person does with a damaged one."""
         for end in ("", *_LOG):
             self._remove(self._path.name + end)
 

@@ -151,7 +151,7 @@ class Model:
     # -- at the end
 
     def duplicates(self, names_given: dict[int, int], *, renamed: bool) -> list[Violation]:
-        """Return what is stored twice, and the cut copies of what has come whole since.
+        """Return the messages that are stored twice, and the cut copies of messages that are stored whole, too.
 
         Args:
             names_given: under how many names each message may be stored, by its serial number.
